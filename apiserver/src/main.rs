@@ -1,0 +1,3 @@
+//! The `kube-apiserver` program.
+
+fn main() {}

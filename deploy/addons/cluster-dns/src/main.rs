@@ -1,0 +1,3 @@
+//! The `cluster-dns` program.
+
+fn main() {}

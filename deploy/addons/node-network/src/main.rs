@@ -1,0 +1,3 @@
+//! The `node-network` program.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The `kube-proxy` program.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The `kubeadm` program.
+
+fn main() {}

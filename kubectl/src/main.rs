@@ -1,0 +1,3 @@
+//! The `kubectl` program.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The `kubelet` program.
+
+fn main() {}

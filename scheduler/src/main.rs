@@ -1,0 +1,3 @@
+//! The `kube-scheduler` program.
+
+fn main() {}
