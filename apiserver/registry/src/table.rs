@@ -1,0 +1,25 @@
+//! The list of rows. What is not here does not exist.
+
+use crate::entry::Entry;
+use std::sync::LazyLock;
+
+static TABLE: LazyLock<Vec<Entry>> = LazyLock::new(rows);
+
+/// Every row, in the order of discovery.
+pub fn all() -> &'static [Entry] {
+    &TABLE
+}
+
+/// The row of a group, version and plural name.
+pub fn find(group: &str, version: &str, plural: &str) -> Option<&'static Entry> {
+    all().iter().find(|entry| entry.facts.group == group && entry.facts.version == version && entry.facts.plural == plural)
+}
+
+/// The row of a group and plural name whose version is the stored one.
+pub fn find_resource(group: &str, plural: &str) -> Option<&'static Entry> {
+    all().iter().find(|entry| entry.facts.group == group && entry.facts.plural == plural && entry.conversion.is_none())
+}
+
+fn rows() -> Vec<Entry> {
+    vec![]
+}
