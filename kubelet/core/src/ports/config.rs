@@ -193,7 +193,7 @@ pub enum MountPropagation {
     Bidirectional,
 }
 
-/// A directory or file of the host in a container.
+/// A directory or file of the host, or an image, in a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mount {
     pub container_path: String,
@@ -203,6 +203,10 @@ pub struct Mount {
     pub recursive_readonly: bool,
     pub selinux_relabel: bool,
     pub propagation: MountPropagation,
+    /// Reference of an image to mount instead of a host path; empty otherwise.
+    pub image: String,
+    /// Path inside that image; empty for its root.
+    pub image_sub_path: String,
 }
 
 /// A device of the host in a container.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::config::ContainerResources;
+use super::config::{ContainerResources, Mount};
 
 /// Name and version of the runtime.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub enum SandboxState {
 }
 
 /// A sandbox in a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SandboxSummary {
     pub id: String,
     pub name: String,
@@ -68,7 +68,7 @@ pub struct SandboxSummary {
 }
 
 /// A sandbox in full.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SandboxStatus {
     pub summary: SandboxSummary,
     /// The pod's addresses, the primary first; empty on the host's network.
@@ -88,7 +88,7 @@ pub enum ContainerState {
 }
 
 /// A container in a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContainerSummary {
     pub id: String,
     pub sandbox_id: String,
@@ -103,7 +103,7 @@ pub struct ContainerSummary {
 }
 
 /// A container in full.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContainerStatus {
     pub id: String,
     pub sandbox_id: String,
@@ -129,6 +129,8 @@ pub struct ContainerStatus {
     pub annotations: BTreeMap<String, String>,
     /// Absolute path of the log file.
     pub log_path: String,
+    /// What is mounted in it (the termination message is read through these).
+    pub mounts: Vec<Mount>,
     /// Limits in force, when the runtime tells them.
     pub resources: Option<ContainerResources>,
     /// Numeric identity of the first process (uid, gid, groups), when the runtime tells it.
