@@ -1,1 +1,3 @@
-//! kubelet-adapters.
+//! The node as it is: container runtime, cgroups, mounts, log files, hardware; nothing here decides anything.
+
+pub mod cri;
