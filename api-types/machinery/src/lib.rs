@@ -1,1 +1,5 @@
 //! machinery.
+pub mod field;
+pub mod names;
+pub mod quantity;
+pub mod quote;
