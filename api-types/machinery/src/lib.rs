@@ -1,5 +1,28 @@
-//! machinery.
+//! The machinery of the Kubernetes API: pure code about metadata, codecs, patches, selectors and errors.
+//!
+//! Nothing here performs I/O or reads a clock.
+
+extern crate self as machinery;
+
+pub mod codec;
+pub mod field_codec;
+pub mod group;
+mod int_or_string;
+pub mod message;
+pub mod meta;
+pub mod object;
+mod raw;
+pub mod schema;
+pub mod time;
+pub mod wire;
 pub mod field;
 pub mod names;
 pub mod quantity;
 pub mod quote;
+
+pub use group::{GroupKind, GroupResource, GroupVersion, GroupVersionKind, GroupVersionResource};
+pub use int_or_string::IntOrString;
+pub use message::{DecodeError, Message, Resource};
+pub use quantity::Quantity;
+pub use raw::{RawExtension, RawJson};
+pub use time::{Duration, MicroTime, Time};

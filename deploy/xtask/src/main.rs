@@ -1,3 +1,5 @@
-//! The `xtask` program.
+//! The `xtask` program: the project's own chores.
 
-fn main() {}
+fn main() -> anyhow::Result<()> {
+    xtask::run()
+}

@@ -1,0 +1,4 @@
+//! Forms in which objects travel and rest.
+
+pub mod json;
+pub mod protobuf;
