@@ -88,5 +88,8 @@ pub fn kinds() -> &'static [KindFacts] {
 
 /// The kind of that name; kinds of `meta.k8s.io` (`Status`, `DeleteOptions` …) are found in any group.
 pub fn kind(group: &str, version: &str, kind: &str) -> Option<&'static KindFacts> {
-    KINDS.binary_search_by(|row| (row.group, row.version, row.kind).cmp(&(group, version, kind))).ok().map(|at| &KINDS[at])
+    KINDS
+        .binary_search_by(|row| (row.group, row.version, row.kind).cmp(&(group, version, kind)))
+        .ok()
+        .map(|at| &KINDS[at])
 }

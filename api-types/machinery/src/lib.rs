@@ -5,20 +5,22 @@
 extern crate self as machinery;
 
 pub mod codec;
+pub mod field;
 pub mod field_codec;
 pub mod group;
 mod int_or_string;
 pub mod message;
 pub mod meta;
-pub mod object;
-mod raw;
-pub mod schema;
-pub mod time;
-pub mod wire;
-pub mod field;
 pub mod names;
+pub mod object;
 pub mod quantity;
 pub mod quote;
+pub mod selectors;
+mod raw;
+pub mod schema;
+pub mod status;
+pub mod time;
+pub mod wire;
 
 pub use group::{GroupKind, GroupResource, GroupVersion, GroupVersionKind, GroupVersionResource};
 pub use int_or_string::IntOrString;

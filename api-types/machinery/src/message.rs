@@ -30,7 +30,13 @@ pub trait Message: Clone + Default + PartialEq + std::fmt::Debug + Send + Sync +
     fn write(&self, out: &mut Writer);
 
     /// Takes one field in; unknown numbers are stepped over.
-    fn read_field(&mut self, number: u32, wire: u8, from: &mut Reader<'_>, depth: usize) -> Result<(), WireError>;
+    fn read_field(
+        &mut self,
+        number: u32,
+        wire: u8,
+        from: &mut Reader<'_>,
+        depth: usize,
+    ) -> Result<(), WireError>;
 
     /// Takes in all fields of `bytes`; `depth` counts the messages around it.
     fn merge(&mut self, bytes: &[u8], depth: usize) -> Result<(), WireError> {

@@ -276,7 +276,9 @@ mod tests {
         assert_eq!(time.to_string(), "2026-01-02T02:04:05Z");
         let micro: MicroTime = "2026-01-02T03:04:05.678901234Z".parse().unwrap();
         assert_eq!(micro.to_string(), "2026-01-02T03:04:05.678901Z");
-        for bad in ["", "2026-01-02", "2026-01-02 03:04:05Z", "2026-01-02T03:04:05", "yesterday, at noon it was"] {
+        for bad in
+            ["", "2026-01-02", "2026-01-02 03:04:05Z", "2026-01-02T03:04:05", "yesterday, at noon it was"]
+        {
             assert!(bad.parse::<Time>().is_err(), "{bad}");
         }
     }

@@ -47,5 +47,8 @@ pub fn run() -> Result<()> {
 /// The directory of the workspace's `Cargo.toml`.
 fn workspace_root() -> Result<PathBuf> {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).map(PathBuf::from).context("xtask lies two directories below the workspace's root")
+    here.ancestors()
+        .nth(2)
+        .map(PathBuf::from)
+        .context("xtask lies two directories below the workspace's root")
 }

@@ -18,14 +18,19 @@ pub fn write(facts: &Facts) -> Result<String> {
         if names::place(names::split(name).0).is_none() {
             continue;
         }
-        writeln!(out, "KindFacts {{ group: {group:?}, version: {version:?}, kind: {kind:?}, schema: &{} }},", table_path(name, &here)).ok();
+        writeln!(
+            out,
+            "KindFacts {{ group: {group:?}, version: {version:?}, kind: {kind:?}, schema: &{} }},",
+            table_path(name, &here)
+        )
+        .ok();
     }
     out.push_str("];\n\n/// Every resource that upstream serves, ordered by group, version and name.\npub static RESOURCES: &[ResourceFacts] = &[\n");
     for r in &facts.resources {
-        let name = facts
-            .kinds
-            .get(&(r.group.clone(), r.version.clone(), r.kind.clone()))
-            .with_context(|| format!("resource {}/{} has kind {}, which is no kind", r.group, r.plural, r.kind))?;
+        let name =
+            facts.kinds.get(&(r.group.clone(), r.version.clone(), r.kind.clone())).with_context(|| {
+                format!("resource {}/{} has kind {}, which is no kind", r.group, r.plural, r.kind)
+            })?;
         let mut subresources = String::new();
         for (sub, kind, verbs) in &r.subresources {
             let parts: Vec<&str> = kind.split('/').collect();

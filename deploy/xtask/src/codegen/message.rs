@@ -42,8 +42,7 @@ fn special(ty: &str) -> Option<(&'static str, &'static str)> {
 /// True for types that are written by hand or left out.
 pub fn is_special(name: &str) -> bool {
     let unused = ["Timestamp", "TypeMeta", "Patch", "InternalEvent"];
-    special(name).is_some()
-        || (name.contains("apis.meta.v1.") && unused.contains(&names::split(name).1))
+    special(name).is_some() || (name.contains("apis.meta.v1.") && unused.contains(&names::split(name).1))
 }
 
 /// What generated files import.
@@ -122,10 +121,18 @@ fn write_table(facts: &Facts, full_name: &str, place: &Place, out: &mut String) 
 }
 
 fn write_field(field: &FieldFact, place: &Place, out: &mut String) {
-    let bits = [("omitempty", 1), ("pointer", 2), ("inline", 4), ("required", 8), ("omitzero", 16), ("mapatomic", 32)];
+    let bits = [
+        ("omitempty", 1),
+        ("pointer", 2),
+        ("inline", 4),
+        ("required", 8),
+        ("omitzero", 16),
+        ("mapatomic", 32),
+    ];
     let flags: u8 = bits.iter().filter(|(word, _)| field.has(word)).map(|(_, bit)| bit).sum();
     let bits = [("merge", 1), ("replace", 2), ("retainKeys", 4)];
-    let patch: u8 = bits.iter().filter(|(word, _)| field.patch.iter().any(|p| p == word)).map(|(_, bit)| bit).sum();
+    let patch: u8 =
+        bits.iter().filter(|(word, _)| field.patch.iter().any(|p| p == word)).map(|(_, bit)| bit).sum();
     let label = match field.label.as_str() {
         "repeated" => "Repeated",
         "map" => "Map",
@@ -172,7 +179,11 @@ fn write_struct(facts: &Facts, full_name: &str, place: &Place, out: &mut String)
     for field in &message.fields {
         let (ty, _) = kept(field, place);
         let rust = names::field(field.json_name(), &field.name);
-        let shown = if field.has("inline") { "inline in JSON".to_owned() } else { format!("`{}`", field.json_name()) };
+        let shown = if field.has("inline") {
+            "inline in JSON".to_owned()
+        } else {
+            format!("`{}`", field.json_name())
+        };
         writeln!(members, "/// {shown}\npub {rust}: {ty},").ok();
     }
     for field in by_number.iter().rev() {
@@ -184,13 +195,11 @@ fn write_struct(facts: &Facts, full_name: &str, place: &Place, out: &mut String)
         let (_, how) = kept(field, place);
         let how = if how == "non_empty" { "single" } else { how };
         let rust = names::field(field.json_name(), &field.name);
-        writeln!(takes, "{} => field_codec::take_{how}(&mut self.{rust}, wire, from, depth),", field.number).ok();
+        writeln!(takes, "{} => field_codec::take_{how}(&mut self.{rust}, wire, from, depth),", field.number)
+            .ok();
     }
-    let (out_name, from_name, wire_name) = if message.fields.is_empty() {
-        ("_out", "from", "wire")
-    } else {
-        ("out", "from", "wire")
-    };
+    let (out_name, from_name, wire_name) =
+        if message.fields.is_empty() { ("_out", "from", "wire") } else { ("out", "from", "wire") };
     let body = if message.fields.is_empty() {
         "let _ = (number, depth); from.skip(wire)".to_owned()
     } else {
@@ -210,10 +219,14 @@ fn write_struct(facts: &Facts, full_name: &str, place: &Place, out: &mut String)
 
 fn write_resource(facts: &Facts, full_name: &str, place: &Place, out: &mut String) {
     let message = &facts.messages[full_name];
-    let has_metadata = message.fields.iter().any(|f| f.name == "metadata" && f.ty.ends_with("meta.v1.ObjectMeta"));
+    let has_metadata =
+        message.fields.iter().any(|f| f.name == "metadata" && f.ty.ends_with("meta.v1.ObjectMeta"));
     let kind = facts.kinds.iter().find(|(_, name)| *name == full_name);
-    let (true, true, Some(((group, version, kind), _))) = (has_metadata, message.type_meta, kind) else { return };
-    let resource = facts.resources.iter().find(|r| r.group == *group && r.version == *version && r.kind == *kind);
+    let (true, true, Some(((group, version, kind), _))) = (has_metadata, message.type_meta, kind) else {
+        return;
+    };
+    let resource =
+        facts.resources.iter().find(|r| r.group == *group && r.version == *version && r.kind == *kind);
     writeln!(
         out,
         "impl machinery::Resource for {name} {{\n const GROUP: &'static str = {group:?};\n const VERSION: &'static str = {version:?};\n\

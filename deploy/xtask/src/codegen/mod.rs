@@ -6,9 +6,9 @@ pub mod names;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::io::Write;
 
 use anyhow::{Context, Result, bail};
 
@@ -96,7 +96,10 @@ fn generate(facts: &Facts) -> Result<BTreeMap<PathBuf, String>> {
         }
         files.insert(dir.join("mod.rs"), format_code(&index)?);
         for (stem, messages) in stems {
-            let mut code = format!("//! `{}` of `{package}`.\n{HEADER}\n", messages.iter().map(|m| names::split(m).1).next().unwrap_or_default());
+            let mut code = format!(
+                "//! `{}` of `{package}`.\n{HEADER}\n",
+                messages.iter().map(|m| names::split(m).1).next().unwrap_or_default()
+            );
             code.push_str("#[allow(unused_imports)]\nuse super::*;\n");
             code.push_str(message::imports(&place));
             for name in messages {
@@ -120,7 +123,8 @@ fn generate(facts: &Facts) -> Result<BTreeMap<PathBuf, String>> {
         files.insert("api-types/src/generated/mod.rs".into(), format_code(&index)?);
     }
     files.insert("api-types/src/generated/facts_table.rs".into(), format_code(&facts_table::write(facts)?)?);
-    let index = files.get_mut(Path::new("api-types/src/generated/mod.rs")).context("api-types has modules")?;
+    let index =
+        files.get_mut(Path::new("api-types/src/generated/mod.rs")).context("api-types has modules")?;
     index.push_str("\npub mod facts_table;\n");
     Ok(files)
 }
@@ -174,7 +178,16 @@ fn homes(facts: &Facts) -> BTreeMap<String, String> {
 /// Runs rustfmt with the workspace's settings.
 fn format_code(code: &str) -> Result<String> {
     let mut child = Command::new("rustfmt")
-        .args(["--edition", "2024", "--config", "max_width=110,use_small_heuristics=Max", "--emit", "stdout", "--config", "skip_children=true"])
+        .args([
+            "--edition",
+            "2024",
+            "--config",
+            "max_width=110,use_small_heuristics=Max",
+            "--emit",
+            "stdout",
+            "--config",
+            "skip_children=true",
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -55,8 +55,8 @@ pub fn snake(name: &str) -> String {
         if c.is_ascii_uppercase() && at > 0 {
             let after_small = !chars[at - 1].is_ascii_uppercase();
             let next_small = chars.get(at + 1).is_some_and(|n| n.is_ascii_lowercase());
-            let plural = chars.get(at + 1) == Some(&'s')
-                && chars.get(at + 2).is_none_or(|n| n.is_ascii_uppercase());
+            let plural =
+                chars.get(at + 1) == Some(&'s') && chars.get(at + 2).is_none_or(|n| n.is_ascii_uppercase());
             if chars[at - 1] != '_' && (after_small || (next_small && !plural)) {
                 out.push('_');
             }

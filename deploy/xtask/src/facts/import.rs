@@ -103,7 +103,8 @@ fn field_fact(owner: &str, name: &str, field: &Value, definition: &Value, merge:
     }
     let merge_type = &merge["type"];
     if label != "repeated"
-        && (property["x-kubernetes-map-type"] == "atomic" || merge_type["map"]["elementRelationship"] == "atomic")
+        && (property["x-kubernetes-map-type"] == "atomic"
+            || merge_type["map"]["elementRelationship"] == "atomic")
     {
         words.push("mapatomic".to_owned());
     }

@@ -123,7 +123,9 @@ fn field_text(field: &FieldFact) -> String {
 }
 
 fn parse_field(number: &str, rest: &[&str]) -> Result<FieldFact> {
-    let [name, label, ty, words @ ..] = rest else { bail!("a field has a number, a name, a label and a type") };
+    let [name, label, ty, words @ ..] = rest else {
+        bail!("a field has a number, a name, a label and a type")
+    };
     let mut field = FieldFact {
         name: (*name).to_owned(),
         number: number.parse()?,

@@ -112,7 +112,8 @@ impl Decoder<'_> {
                 continue;
             };
             self.path.push(Step::Field(owner, field));
-            let known = segments.iter().position(|s| std::ptr::eq(s.owner, owner) && s.number == field.number);
+            let known =
+                segments.iter().position(|s| std::ptr::eq(s.owner, owner) && s.number == field.number);
             if let Some(at) = known {
                 if self.strict {
                     let path = self.path_text();
@@ -314,8 +315,8 @@ impl Decoder<'_> {
                     Kind::Number => self.scan.number()?.to_owned(),
                     _ => self.text(field)?,
                 };
-                let quantity =
-                    Quantity::parse(&text).map_err(|error| JsonError::Value { message: error.to_string() })?;
+                let quantity = Quantity::parse(&text)
+                    .map_err(|error| JsonError::Value { message: error.to_string() })?;
                 let mut inner = Vec::with_capacity(quantity.0.len() + 2);
                 append_bytes_field(&mut inner, 1, quantity.0.as_bytes());
                 append_bytes_field(&mut self.scratch, number, &inner);
@@ -326,8 +327,10 @@ impl Decoder<'_> {
                 let start = self.scan.position();
                 self.scan.skip_value()?;
                 let raw = self.scan.slice(start, self.scan.position());
-                let mut inner = Vec::with_capacity(raw.len() + 4);
-                append_bytes_field(&mut inner, 1, raw);
+                let mut text = Vec::with_capacity(raw.len());
+                super::compact(raw, &mut text)?;
+                let mut inner = Vec::with_capacity(text.len() + 4);
+                append_bytes_field(&mut inner, 1, &text);
                 append_bytes_field(&mut self.scratch, number, &inner);
             }
             Type::StringList => {
@@ -569,7 +572,8 @@ fn write_time(ty: Type, text: &str, out: &mut Writer) -> Result<(), crate::time:
 
 fn base64_message(error: &base64::DecodeError) -> String {
     let at = match error {
-        base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol { offset: at, .. } => *at,
+        base64::DecodeError::InvalidByte(at, _)
+        | base64::DecodeError::InvalidLastSymbol { offset: at, .. } => *at,
         base64::DecodeError::InvalidLength(length) => *length,
         _ => 0,
     };

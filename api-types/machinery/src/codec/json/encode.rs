@@ -352,14 +352,9 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
             b'\t' => b"\\t",
             8 => b"\\b",
             12 => b"\\f",
-            0..=0x1f | b'<' | b'>' | b'&' => &[
-                b'\\',
-                b'u',
-                b'0',
-                b'0',
-                HEX[usize::from(byte >> 4)],
-                HEX[usize::from(byte & 15)],
-            ],
+            0..=0x1f | b'<' | b'>' | b'&' => {
+                &[b'\\', b'u', b'0', b'0', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]
+            }
             // U+2028 and U+2029 end lines in JavaScript.
             0xe2 if matches!(bytes.get(at + 1..at + 3), Some([0x80, 0xa8 | 0xa9])) => {
                 out.extend_from_slice(&bytes[from..at]);
