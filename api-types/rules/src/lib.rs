@@ -1,1 +1,22 @@
-//! rules.
+//! What every reader of the API must agree on: defaults, validation and the meaning of fields, as pure functions.
+//!
+//! The tree follows the API: `<group>/<version>/<kind>/{defaults,validation,meaning}`. Nothing here reads files, the
+//! environment or a clock; where time matters it is the argument `now`.
+
+pub mod duration;
+pub mod meta;
+pub mod report;
+pub mod selector;
+pub mod scaling;
+
+pub mod admissionregistration;
+pub mod apps;
+pub mod authentication;
+pub mod batch;
+pub mod core;
+pub mod discovery;
+pub mod flowcontrol;
+pub mod networking;
+pub mod rbac;
+pub mod scheduling;
+pub mod storage;

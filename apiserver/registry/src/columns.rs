@@ -1,6 +1,6 @@
 //! Server-side table columns and the cells under them.
 
-use machinery::{Time, meta::v1::ObjectMeta, meta::v1::TableRowCondition};
+use machinery::{Time, meta::v1::ObjectMeta};
 use serde_json::Value;
 
 /// Where the text that describes a column comes from.
@@ -50,6 +50,11 @@ impl Column {
         Column { kind, ..self }
     }
 
+    /// The same column with OpenAPI format `format`.
+    pub const fn format(self, format: &'static str) -> Column {
+        Column { format, ..self }
+    }
+
     /// The same column, shown in wide output only.
     pub const fn wide(self) -> Column {
         Column { priority: 1, ..self }
@@ -65,7 +70,20 @@ pub struct Row {
     /// One value per column.
     pub cells: Vec<Value>,
     /// Conditions of the row; pods that ended carry `Completed`.
-    pub conditions: Vec<TableRowCondition>,
+    pub conditions: Vec<RowCondition>,
+}
+
+/// A condition of a row, as `meta.k8s.io/v1` TableRowCondition carries it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowCondition {
+    /// `Completed` is the only one in use.
+    pub type_: &'static str,
+    /// `True`, `False` or `Unknown`.
+    pub status: &'static str,
+    /// One word why.
+    pub reason: &'static str,
+    /// A sentence why.
+    pub message: &'static str,
 }
 
 impl From<Vec<Value>> for Row {
@@ -73,6 +91,12 @@ impl From<Vec<Value>> for Row {
         Row { cells, conditions: Vec::new() }
     }
 }
+
+/// A row of the given cells.
+macro_rules! cells {
+    ($($cell:expr),+ $(,)?) => { $crate::columns::Row::from(vec![$(serde_json::Value::from($cell)),+]) };
+}
+pub(crate) use cells;
 
 /// Columns of kinds without a printer of their own.
 pub const NAME_AND_CREATED: &[Column] = &[
@@ -88,7 +112,7 @@ pub const NAME_AND_CREATED: &[Column] = &[
 
 /// The row under [`NAME_AND_CREATED`].
 pub fn name_and_created(meta: &ObjectMeta) -> Row {
-    let created = meta.creation_timestamp.unwrap_or_default();
+    let created = meta.creation_timestamp;
     let created = if created.is_zero() { "<unknown>".to_owned() } else { created.to_string() };
     vec![Value::from(meta.name.clone()), Value::from(created)].into()
 }
@@ -100,5 +124,38 @@ pub fn age(time: Time, now: jiff::Timestamp) -> Value {
 
 /// Age of an object from its metadata.
 pub fn age_of(meta: &ObjectMeta, now: jiff::Timestamp) -> Value {
-    age(meta.creation_timestamp.unwrap_or_default(), now)
+    age(meta.creation_timestamp, now)
+}
+
+/// Names and images of containers, each joined by commas.
+pub fn containers(containers: &[api_types::core::v1::Container]) -> (String, String) {
+    let join = |of: fn(&api_types::core::v1::Container) -> &str| containers.iter().map(of).collect::<Vec<_>>().join(",");
+    (join(|container| &container.name), join(|container| &container.image))
+}
+
+/// `text`, or `instead` when it is empty.
+pub fn or<'a>(text: &'a str, instead: &'a str) -> &'a str {
+    if text.is_empty() { instead } else { text }
+}
+
+/// Access modes in the short form of tables: `RWO,ROX,RWX,RWOP`, each at most once and in this order.
+pub fn access_modes(modes: &[String]) -> String {
+    [("ReadWriteOnce", "RWO"), ("ReadOnlyMany", "ROX"), ("ReadWriteMany", "RWX"), ("ReadWriteOncePod", "RWOP")]
+        .into_iter()
+        .filter(|(mode, _)| modes.iter().any(|present| present == mode))
+        .map(|(_, short)| short)
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+/// Users, groups and service accounts among subjects, each joined for one cell.
+pub fn subjects(subjects: &[api_types::rbac::v1::Subject]) -> [String; 3] {
+    let join = |kind: &str, show: fn(&api_types::rbac::v1::Subject) -> String| {
+        subjects.iter().filter(|subject| subject.kind == kind).map(show).collect::<Vec<_>>().join(", ")
+    };
+    [
+        join("User", |subject| subject.name.clone()),
+        join("Group", |subject| subject.name.clone()),
+        join("ServiceAccount", |subject| format!("{}/{}", subject.namespace, subject.name)),
+    ]
 }

@@ -32,6 +32,8 @@ pub trait ErasedStrategy: Send + Sync {
     /// Names of the selectable fields, without an object.
     fn selectable_names(&self) -> Vec<&'static str>;
     fn grace_period_seconds(&self, context: &Context, object: &dyn Object, requested: Option<i64>) -> Option<i64>;
+    fn begin_termination(&self, context: &Context, object: &mut dyn Object) -> bool;
+    fn is_held(&self, object: &dyn Object) -> bool;
     fn default_garbage_collection(&self) -> GarbageCollection;
     fn time_to_live_seconds(&self) -> Option<u64>;
     fn reset_fields(&self) -> ResetFields;
@@ -58,7 +60,7 @@ fn kind_mut<K: Resource>(object: &mut dyn Object) -> Option<&mut K> {
 }
 
 fn mismatch<K: Resource>() -> ErrorList {
-    vec![Error::internal(&Path::root(), format!("the object is not a {}", K::KIND))]
+    vec![Error::internal(&Path::nil(), format!("the object is not a {}", K::KIND))]
 }
 
 impl<S: Strategy> ErasedStrategy for S {
@@ -129,6 +131,14 @@ impl<S: Strategy> ErasedStrategy for S {
 
     fn grace_period_seconds(&self, context: &Context, object: &dyn Object, requested: Option<i64>) -> Option<i64> {
         Strategy::grace_period_seconds(self, context, kind::<S::Kind>(object)?, requested)
+    }
+
+    fn begin_termination(&self, context: &Context, object: &mut dyn Object) -> bool {
+        kind_mut::<S::Kind>(object).is_some_and(|object| Strategy::begin_termination(self, context, object))
+    }
+
+    fn is_held(&self, object: &dyn Object) -> bool {
+        kind::<S::Kind>(object).is_some_and(|object| Strategy::is_held(self, object))
     }
 
     fn default_garbage_collection(&self) -> GarbageCollection {

@@ -84,6 +84,18 @@ pub trait Strategy: Send + Sync + 'static {
         None
     }
 
+    /// Marks an object whose end something besides `metadata.finalizers` delays, on the first request to delete it.
+    /// True when the object was marked and stays until [`Strategy::is_held`] says no; the store sets the deletion
+    /// time stamp (without grace period) and the finalizers of the propagation policy.
+    fn begin_termination(&self, _context: &Context, _object: &mut Self::Kind) -> bool {
+        false
+    }
+
+    /// True while something besides `metadata.finalizers` and the grace period keeps a deleted object.
+    fn is_held(&self, _object: &Self::Kind) -> bool {
+        false
+    }
+
     /// What a delete without a propagation policy does to dependents.
     fn default_garbage_collection(&self) -> GarbageCollection {
         GarbageCollection::Background

@@ -1,0 +1,3 @@
+//! Rules of group `admissionregistration.k8s.io`.
+
+pub mod v1;

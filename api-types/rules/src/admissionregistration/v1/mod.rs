@@ -1,0 +1,3 @@
+//! Rules of `admissionregistration.k8s.io` in version `v1`.
+
+pub mod webhook;

@@ -1,0 +1,3 @@
+//! Rules of webhooks.
+
+pub mod defaults;

@@ -1,0 +1,3 @@
+//! Rules of group `apps`.
+
+pub mod v1;

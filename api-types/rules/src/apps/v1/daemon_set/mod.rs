@@ -1,0 +1,3 @@
+//! Rules of daemon sets.
+
+pub mod defaults;

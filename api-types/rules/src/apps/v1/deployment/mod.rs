@@ -1,0 +1,3 @@
+//! Rules of deployments.
+
+pub mod defaults;

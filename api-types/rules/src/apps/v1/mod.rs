@@ -1,0 +1,6 @@
+//! Rules of `apps` in version `v1`.
+
+pub mod daemon_set;
+pub mod deployment;
+pub mod replica_set;
+pub mod stateful_set;

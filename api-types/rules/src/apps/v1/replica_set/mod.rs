@@ -1,0 +1,3 @@
+//! Rules of replica sets.
+
+pub mod defaults;

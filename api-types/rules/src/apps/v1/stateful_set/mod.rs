@@ -1,0 +1,3 @@
+//! Rules of stateful sets.
+
+pub mod defaults;

@@ -1,0 +1,3 @@
+//! Rules of token requests.
+
+pub mod defaults;

@@ -1,0 +1,3 @@
+//! Rules of group `batch`.
+
+pub mod v1;

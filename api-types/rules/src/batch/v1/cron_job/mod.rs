@@ -1,0 +1,3 @@
+//! Rules of cron jobs.
+
+pub mod defaults;

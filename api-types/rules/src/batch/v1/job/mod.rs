@@ -1,0 +1,3 @@
+//! Rules of jobs.
+
+pub mod defaults;

@@ -1,0 +1,3 @@
+//! Rules of the core group.
+
+pub mod v1;

@@ -1,0 +1,3 @@
+//! Rules of config maps.
+
+pub mod defaults;

@@ -1,0 +1,3 @@
+//! Rules of endpoints.
+
+pub mod defaults;

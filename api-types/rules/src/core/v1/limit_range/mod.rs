@@ -1,0 +1,3 @@
+//! Rules of limit ranges.
+
+pub mod defaults;

@@ -1,0 +1,3 @@
+//! Rules of namespaces.
+
+pub mod defaults;

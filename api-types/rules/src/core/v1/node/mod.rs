@@ -1,0 +1,3 @@
+//! Rules of nodes.
+
+pub mod defaults;

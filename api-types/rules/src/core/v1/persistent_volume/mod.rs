@@ -1,0 +1,3 @@
+//! Rules of persistent volumes.
+
+pub mod defaults;

@@ -1,0 +1,3 @@
+//! Rules of persistent volume claims.
+
+pub mod defaults;

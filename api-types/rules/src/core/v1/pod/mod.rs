@@ -1,0 +1,7 @@
+//! Rules of pods.
+
+pub mod defaults;
+pub mod meaning;
+pub mod qos;
+pub mod resources;
+pub mod state;

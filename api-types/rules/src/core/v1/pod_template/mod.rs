@@ -1,0 +1,3 @@
+//! Rules of pod templates.
+
+pub mod defaults;

@@ -1,0 +1,3 @@
+//! Rules of replication controllers.
+
+pub mod defaults;

@@ -1,0 +1,3 @@
+//! Rules of resource quotas.
+
+pub mod defaults;

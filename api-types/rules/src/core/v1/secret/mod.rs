@@ -1,0 +1,3 @@
+//! Rules of secrets.
+
+pub mod defaults;

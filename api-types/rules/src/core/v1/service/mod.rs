@@ -1,0 +1,4 @@
+//! Rules of services.
+
+pub mod defaults;
+pub mod meaning;

@@ -1,0 +1,3 @@
+//! Rules of group `discovery.k8s.io`.
+
+pub mod v1;

@@ -1,0 +1,3 @@
+//! Rules of endpoint slices.
+
+pub mod defaults;

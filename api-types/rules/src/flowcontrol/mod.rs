@@ -1,0 +1,3 @@
+//! Rules of group `flowcontrol.apiserver.k8s.io`.
+
+pub mod v1;

@@ -1,0 +1,3 @@
+//! Rules of flow schemas.
+
+pub mod defaults;

@@ -1,0 +1,3 @@
+//! Rules of priority level configurations.
+
+pub mod defaults;

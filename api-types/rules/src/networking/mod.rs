@@ -1,0 +1,3 @@
+//! Rules of group `networking.k8s.io`.
+
+pub mod v1;

@@ -1,0 +1,3 @@
+//! Rules of ingress class.
+
+pub mod defaults;

@@ -1,0 +1,3 @@
+//! Rules of network policy.
+
+pub mod defaults;

@@ -1,0 +1,3 @@
+//! Rules of group `rbac.authorization.k8s.io`.
+
+pub mod v1;

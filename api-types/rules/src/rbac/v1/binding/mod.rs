@@ -1,0 +1,3 @@
+//! Rules of bindings.
+
+pub mod defaults;

@@ -1,0 +1,3 @@
+//! Rules of `rbac.authorization.k8s.io` in version `v1`.
+
+pub mod binding;

@@ -1,0 +1,3 @@
+//! Rules of `scheduling.k8s.io` in version `v1`.
+
+pub mod priority_class;

@@ -1,0 +1,3 @@
+//! Rules of priority class.
+
+pub mod defaults;

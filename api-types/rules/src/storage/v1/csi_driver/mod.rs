@@ -1,0 +1,3 @@
+//! Rules of csi drivers.
+
+pub mod defaults;

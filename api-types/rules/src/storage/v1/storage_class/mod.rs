@@ -1,0 +1,3 @@
+//! Rules of storage class.
+
+pub mod defaults;

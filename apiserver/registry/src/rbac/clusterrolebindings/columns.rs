@@ -1,0 +1,27 @@
+//! Table columns of clusterrolebindings.
+
+use crate::columns::{Column, Row, age_of, subjects, cells};
+use api_types::rbac::v1::ClusterRoleBinding;
+
+/// Columns as clients see them.
+pub const COLUMNS: &[Column] = &[
+    Column::NAME,
+    Column::field("Role", "k8s.io.api.rbac.v1.ClusterRoleBinding", "roleRef"),
+    Column::AGE,
+    Column::text("Users", "Users in the clusterRoleBinding").wide(),
+    Column::text("Groups", "Groups in the clusterRoleBinding").wide(),
+    Column::text("ServiceAccounts", "ServiceAccounts in the clusterRoleBinding").wide(),
+];
+
+/// A cluster role binding as a row.
+pub fn row(binding: &ClusterRoleBinding, now: jiff::Timestamp) -> Row {
+    let [users, groups, accounts] = subjects(&binding.subjects);
+    cells![
+        binding.metadata.name.as_str(),
+        format!("{}/{}", binding.role_ref.kind, binding.role_ref.name),
+        age_of(&binding.metadata, now),
+        users,
+        groups,
+        accounts,
+    ]
+}
