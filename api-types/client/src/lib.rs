@@ -1,1 +1,3 @@
-//! client.
+//! How every component talks to the API server.
+
+pub mod spdy;
