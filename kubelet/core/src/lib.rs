@@ -4,3 +4,25 @@
 //! decisions out through the traits in [`ports`].
 
 pub mod ports;
+
+pub mod observed;
+pub mod pod;
+
+pub mod actions;
+pub mod backoff;
+pub mod container_config;
+pub mod dns;
+pub mod downward;
+pub mod environment;
+pub mod expansion;
+pub mod hosts_file;
+pub mod pod_lifecycle;
+pub mod qos;
+pub mod restart;
+pub mod sandbox_config;
+pub mod security;
+pub mod status;
+pub mod termination;
+
+#[cfg(test)]
+mod testing;

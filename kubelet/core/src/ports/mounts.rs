@@ -16,6 +16,18 @@ pub trait Mounts: Send + Sync {
     /// Binds `source` (file or directory) at `target`, which exists with the same kind.
     async fn bind(&self, source: &Path, target: &Path, options: BindOptions) -> Result<(), MountError>;
 
+    /// Binds `relative` of the directory `root` (a volume's `subPath`) at `target`, creating directories that are missing
+    /// with the mode of `root`, and `target` as a directory or file to match. No step of `relative` may leave `root`,
+    /// by `..` or by a link: resolve it with `openat2(RESOLVE_BENEATH)` (or open step by step with `O_NOFOLLOW`) and
+    /// bind what was opened, so that nobody can exchange it in between.
+    async fn bind_beneath(
+        &self,
+        root: &Path,
+        relative: &Path,
+        target: &Path,
+        options: BindOptions,
+    ) -> Result<(), MountError>;
+
     /// Unmounts what is on top of `target`. Succeeds when nothing is mounted there.
     async fn unmount(&self, target: &Path) -> Result<(), MountError>;
 
