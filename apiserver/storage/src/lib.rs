@@ -5,6 +5,7 @@
 //! [`indexer::ObjectIndexer`]; stored values never carry `metadata.resourceVersion`, which is
 //! spliced in when a value is loaded (module [`revision_splice`]).
 
+pub mod cacher;
 pub mod coalesce;
 pub mod error;
 pub mod etcd;
@@ -17,6 +18,7 @@ pub mod transform;
 #[cfg(test)]
 mod contract;
 
+pub use cacher::{Cacher, CacherOptions, Freshness};
 pub use error::StorageError;
 pub use storage::{
     Event, EventKind, KeyValue, ListPage, ListQuery, Revision, Storage, WatchBatch, WatchStream,
