@@ -1,0 +1,10 @@
+//! What goes into files and API objects, computed from the configuration without touching anything.
+
+pub mod addresses;
+pub mod arguments;
+pub mod control_plane;
+pub mod etcd;
+pub mod images;
+pub mod kubeconfig;
+pub mod static_pod;
+pub mod yaml;
