@@ -48,7 +48,8 @@ impl Chain {
 
     /// Asks all mutating phases; the first refusal ends it.
     pub async fn admit(&self, attributes: &mut Attributes) -> Result<(), StatusError> {
-        for plugin in self.plugins.iter().filter(|plugin| plugin.handles(attributes.operation)) {
+        let operation = attributes.operation;
+        for plugin in self.plugins.iter().filter(|plugin| plugin.handles(operation)) {
             plugin.admit(attributes).await?;
         }
         Ok(())
