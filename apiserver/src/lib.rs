@@ -1,1 +1,3 @@
-//! apiserver.
+//! The `kube-apiserver`: everything between the wire and the store.
+
+pub mod chain;
