@@ -4,4 +4,5 @@ pub mod config;
 pub mod constants;
 pub mod host;
 pub mod pki;
+pub mod preflight;
 pub mod render;
