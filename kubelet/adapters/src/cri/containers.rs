@@ -6,7 +6,7 @@ use std::time::Duration;
 use proto::cri;
 
 use super::sandboxes::done_when_gone;
-use super::{Error, Kind, Runtime, during};
+use super::{Client, Error, Kind, during};
 
 /// What a command left behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct StreamKind {
     pub tty: bool,
 }
 
-impl Runtime {
+impl Client {
     /// Creates a container in a sandbox and answers its id.
     pub async fn create_container(
         &self,

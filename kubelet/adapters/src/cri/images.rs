@@ -2,9 +2,9 @@
 
 use proto::cri;
 
-use super::{Error, Runtime, during};
+use super::{Client, Error, during};
 
-impl Runtime {
+impl Client {
     /// Every image, or the one `image` names.
     pub async fn list_images(&self, image: Option<&str>) -> Result<Vec<cri::Image>, Error> {
         let filter = image.map(|image| cri::ImageFilter { image: Some(spec(image)) });

@@ -1,12 +1,17 @@
 //! The container runtime, by CRI v1 over its unix socket.
 //!
-//! [`Runtime`] is cheap to clone and connects when first used; a lost connection is made again by the next call.
+//! [`Client`] is cheap to clone and connects when first used; a lost connection is made again by the next call.
 //! Every call has a deadline, so that a hanging runtime cannot hold a pod worker for ever.
 
+mod asked;
+#[cfg(test)]
+mod containerd_tests;
 mod containers;
 mod endpoint;
 mod error;
 mod images;
+mod observed;
+mod port;
 mod sandboxes;
 mod stats;
 
@@ -22,6 +27,8 @@ pub use containers::{ExecOutcome, StreamKind, command_timed_out};
 pub use endpoint::socket_path;
 pub(crate) use error::during;
 pub use error::{Error, Kind};
+pub use port::CriRuntime;
+pub(crate) use port::from_status;
 
 /// The largest message accepted from a runtime, in bytes; upstream's limit.
 pub const MAX_MESSAGE_BYTES: usize = 16 << 20;
@@ -34,25 +41,25 @@ const KUBELET_API_VERSION: &str = "0.1.0";
 
 /// A connection to a container runtime and the images it keeps.
 #[derive(Clone, Debug)]
-pub struct Runtime {
+pub struct Client {
     runtime: RuntimeServiceClient<Channel>,
     images: ImageServiceClient<Channel>,
     timeout: Duration,
 }
 
-impl Runtime {
+impl Client {
     /// Prepares a connection to `endpoint` (`unix:///path` or `/path`); `image_endpoint` when images live elsewhere.
     /// `timeout` bounds every call that has no longer bound of its own.
     ///
     /// # Errors
     /// Only a malformed endpoint; an unreachable runtime shows in the first call.
-    pub fn new(endpoint: &str, image_endpoint: Option<&str>, timeout: Duration) -> Result<Runtime, Error> {
+    pub fn new(endpoint: &str, image_endpoint: Option<&str>, timeout: Duration) -> Result<Client, Error> {
         let channel = endpoint::channel(endpoint)?;
         let image_channel = match image_endpoint.filter(|other| !other.is_empty() && *other != endpoint) {
             Some(other) => endpoint::channel(other)?,
             None => channel.clone(),
         };
-        Ok(Runtime {
+        Ok(Client {
             runtime: RuntimeServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES),
             images: ImageServiceClient::new(image_channel).max_decoding_message_size(MAX_MESSAGE_BYTES),
             timeout,

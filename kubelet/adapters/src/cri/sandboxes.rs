@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use proto::cri;
 
-use super::{Error, Runtime, during};
+use super::{Client, Error, during};
 
-impl Runtime {
+impl Client {
     /// Creates and starts a sandbox and answers its id. Twice the usual deadline, as the network may be slow to set up.
     pub async fn run_pod_sandbox(
         &self,

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use proto::cri;
 
-use super::{Error, Runtime, during};
+use super::{Client, Error, during};
 
-impl Runtime {
+impl Client {
     /// Use of one container.
     pub async fn container_stats(&self, id: &str) -> Result<cri::ContainerStats, Error> {
         let request = self.request(cri::ContainerStatsRequest { container_id: id.to_owned() });
