@@ -13,6 +13,7 @@ pub mod message;
 pub mod meta;
 pub mod names;
 pub mod object;
+pub mod patch;
 pub mod quantity;
 pub mod quote;
 pub mod selectors;

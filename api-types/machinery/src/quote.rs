@@ -44,6 +44,18 @@ pub fn go_json(value: &serde_json::Value) -> String {
     escaped
 }
 
+/// A float as Go's `%v` shows it: the shortest text, with an exponent from a million on or below 10⁻⁴.
+pub fn go_float(value: f64) -> String {
+    let scientific = format!("{value:e}");
+    let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (-4..6).contains(&exponent) {
+        return value.to_string();
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{mantissa}e{sign}{:02}", exponent.abs())
+}
+
 fn push_escape(quoted: &mut String, character: char) {
     let code = character as u32;
     // Writing to a string cannot fail.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::quote::{go_json, go_quote};
+use crate::quote::{go_float, go_json, go_quote};
 
 /// A value as messages show it: text is quoted, numbers and booleans are bare, the rest is JSON.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,7 +82,7 @@ shown_as_json!(bool, i32, i64, u16, u32, u64, usize, Vec<String>, &[String]);
 
 impl From<f64> for BadValue {
     fn from(value: f64) -> BadValue {
-        BadValue::Literal(value.to_string())
+        BadValue::Literal(go_float(value))
     }
 }
 

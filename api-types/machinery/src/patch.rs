@@ -1,0 +1,6 @@
+//! Patches of the API: JSON patch, JSON merge patch, strategic merge patch, and server-side apply.
+
+mod go_text;
+pub mod strategic;
+#[cfg(test)]
+pub(crate) mod testing;
