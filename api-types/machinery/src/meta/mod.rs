@@ -25,3 +25,20 @@ pub mod v1 {
         ("PartialObjectMetadataList", &PARTIAL_OBJECT_METADATA_LIST),
     ];
 }
+
+impl crate::Resource for v1::PartialObjectMetadata {
+    const GROUP: &'static str = "meta.k8s.io";
+    const VERSION: &'static str = "v1";
+    const KIND: &'static str = "PartialObjectMetadata";
+    // Stands in for objects of any resource and has no path of its own.
+    const PLURAL: &'static str = "";
+    const NAMESPACED: bool = true;
+
+    fn metadata(&self) -> &v1::ObjectMeta {
+        &self.metadata
+    }
+
+    fn metadata_mut(&mut self) -> &mut v1::ObjectMeta {
+        &mut self.metadata
+    }
+}

@@ -1,0 +1,1 @@
+//! Requests that become two-way streams: exec, attach and port-forward.
