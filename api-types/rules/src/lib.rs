@@ -3,6 +3,7 @@
 //! The tree follows the API: `<group>/<version>/<kind>/{defaults,validation,meaning}`. Nothing here reads files, the
 //! environment or a clock; where time matters it is the argument `now`.
 
+pub mod addresses;
 pub mod duration;
 pub mod meta;
 pub mod report;

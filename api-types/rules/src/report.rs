@@ -16,6 +16,8 @@ pub trait Report {
     fn duplicate(&mut self, path: &Path, value: impl Into<BadValue>);
     /// A value out of an enumeration; `accepted` is sorted for the message.
     fn not_supported(&mut self, path: &Path, value: &str, accepted: &[&str]);
+    /// A value out of an enumeration whose message keeps the order of `accepted`.
+    fn not_supported_in_order(&mut self, path: &Path, value: &str, accepted: &[&str]);
     /// A text over its limit in bytes.
     fn too_long(&mut self, path: &Path, limit: usize);
     /// A negative number.
@@ -57,6 +59,10 @@ impl Report for ErrorList {
     fn not_supported(&mut self, path: &Path, value: &str, accepted: &[&str]) {
         let mut accepted = accepted.to_vec();
         accepted.sort_unstable();
+        self.push(Error::not_supported(path, value, accepted));
+    }
+
+    fn not_supported_in_order(&mut self, path: &Path, value: &str, accepted: &[&str]) {
         self.push(Error::not_supported(path, value, accepted));
     }
 

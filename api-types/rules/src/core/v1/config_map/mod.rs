@@ -1,3 +1,4 @@
 //! Rules of config maps.
 
 pub mod defaults;
+pub mod validation;

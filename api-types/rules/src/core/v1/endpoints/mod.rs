@@ -1,3 +1,4 @@
 //! Rules of endpoints.
 
 pub mod defaults;
+pub mod validation;

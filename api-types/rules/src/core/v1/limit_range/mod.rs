@@ -1,3 +1,4 @@
 //! Rules of limit ranges.
 
 pub mod defaults;
+pub mod validation;

@@ -1,3 +1,4 @@
 //! Rules of namespaces.
 
 pub mod defaults;
+pub mod validation;

@@ -1,3 +1,4 @@
 //! Rules of nodes.
 
 pub mod defaults;
+pub mod validation;

@@ -1,3 +1,4 @@
 //! Rules of persistent volume claims.
 
 pub mod defaults;
+pub mod validation;

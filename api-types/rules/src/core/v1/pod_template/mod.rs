@@ -1,3 +1,4 @@
 //! Rules of pod templates.
 
 pub mod defaults;
+pub mod validation;

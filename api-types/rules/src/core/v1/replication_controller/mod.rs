@@ -1,3 +1,4 @@
 //! Rules of replication controllers.
 
 pub mod defaults;
+pub mod validation;

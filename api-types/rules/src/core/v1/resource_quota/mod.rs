@@ -1,3 +1,4 @@
 //! Rules of resource quotas.
 
 pub mod defaults;
+pub mod validation;

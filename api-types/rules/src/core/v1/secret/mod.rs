@@ -1,3 +1,4 @@
 //! Rules of secrets.
 
 pub mod defaults;
+pub mod validation;

@@ -1,0 +1,3 @@
+//! Rules of service accounts.
+
+pub mod validation;
