@@ -1,3 +1,5 @@
 //! The `kube-apiserver`: everything between the wire and the store.
 
 pub mod chain;
+pub mod discovery;
+pub mod options;
