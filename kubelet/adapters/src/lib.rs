@@ -1,8 +1,10 @@
 //! The node as it is: container runtime, cgroups, mounts, log files, hardware; nothing here decides anything.
 
+pub mod cgroups;
 pub mod cri;
 pub mod events;
 pub mod images;
+pub mod machine;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
