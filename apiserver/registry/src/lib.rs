@@ -15,7 +15,10 @@ pub mod entry;
 pub mod erased;
 pub mod objects;
 pub mod strategy;
+pub mod scaling;
 pub mod subresource;
+
+pub mod core;
 
 pub use columns::{About, Column, Row};
 pub use context::Context;

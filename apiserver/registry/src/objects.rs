@@ -49,8 +49,9 @@ pub trait Reservation: Send {
 
 /// Work around a write that needs state outside the object: cluster IPs, node ports, escalation checks.
 ///
-/// The store calls `begin_*` after validation admission has changed nothing more and before the write, then exactly one of
-/// [`Reservation::keep`] and [`Reservation::give_back`]; on dry run always `give_back`.
+/// The store calls `begin_*` when metadata is filled in and the name generated, before the strategy prepares and validates
+/// (what is allocated is validated too), then exactly one of [`Reservation::keep`] and [`Reservation::give_back`]; after a
+/// failed write and on dry run `give_back`.
 pub trait WriteHooks: Send + Sync {
     /// Before a create; may still change the object.
     fn begin_create<'a>(&'a self, context: &'a Context, object: &'a mut dyn Object) -> Pending<'a, Result<Option<Box<dyn Reservation>>, StatusError>>;

@@ -1,6 +1,6 @@
 //! The list of rows. What is not here does not exist.
 
-use crate::entry::Entry;
+use crate::{core, entry::Entry};
 use std::sync::LazyLock;
 
 static TABLE: LazyLock<Vec<Entry>> = LazyLock::new(rows);
@@ -21,5 +21,21 @@ pub fn find_resource(group: &str, plural: &str) -> Option<&'static Entry> {
 }
 
 fn rows() -> Vec<Entry> {
-    vec![]
+    vec![
+        core::bindings::entry(),
+        core::configmaps::entry(),
+        core::endpoints::entry(),
+        core::events::entry(),
+        core::limitranges::entry(),
+        core::namespaces::entry(),
+        core::nodes::entry(),
+        core::pods::entry(),
+        core::podtemplates::entry(),
+        core::replicationcontrollers::entry(),
+        core::resourcequotas::entry(),
+        core::secrets::entry(),
+        core::serviceaccounts::entry(),
+        core::services::entry(),
+        core::events::newer_entry(),
+    ]
 }

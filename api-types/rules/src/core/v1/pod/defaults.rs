@@ -14,6 +14,7 @@ use api_types::core::v1::{
 
 /// Defaults of a pod.
 pub fn set(pod: &mut Pod) {
+    super::fields::align(pod);
     let spec = &mut pod.spec;
     for container in spec.containers.iter_mut().chain(&mut spec.init_containers) {
         requests_from_limits(&mut container.resources);
@@ -54,6 +55,7 @@ pub fn set_template(template: &mut PodTemplateSpec) {
 
 /// Defaults of a pod spec wherever it stands.
 pub fn set_spec(spec: &mut PodSpec) {
+    super::fields::align_spec(spec);
     for (field, default) in
         [(&mut spec.dns_policy, "ClusterFirst"), (&mut spec.restart_policy, "Always"), (&mut spec.scheduler_name, "default-scheduler")]
     {

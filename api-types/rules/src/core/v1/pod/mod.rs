@@ -3,6 +3,7 @@
 pub mod containers;
 pub mod defaults;
 pub mod environment;
+pub mod fields;
 pub mod handlers;
 pub mod meaning;
 pub mod options;
@@ -17,3 +18,4 @@ pub mod state;
 pub mod update;
 pub mod validation;
 pub mod volumes;
+pub mod warnings;

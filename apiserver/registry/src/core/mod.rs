@@ -1,0 +1,16 @@
+//! Resources of the core group.
+
+pub mod bindings;
+pub mod configmaps;
+pub mod endpoints;
+pub mod events;
+pub mod limitranges;
+pub mod namespaces;
+pub mod nodes;
+pub mod pods;
+pub mod podtemplates;
+pub mod replicationcontrollers;
+pub mod resourcequotas;
+pub mod secrets;
+pub mod serviceaccounts;
+pub mod services;
