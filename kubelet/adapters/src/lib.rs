@@ -5,6 +5,7 @@ pub mod cri;
 pub mod events;
 pub mod images;
 pub mod machine;
+pub mod mounts;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

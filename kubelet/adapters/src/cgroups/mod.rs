@@ -46,8 +46,11 @@ impl NodeCgroups {
     ) -> Result<T, CgroupError> {
         let (shared, owned) = (Arc::clone(&self.shared), name.clone());
         let done = tokio::task::spawn_blocking(move || work(&shared, &owned)).await;
-        done.unwrap_or_else(|panic| Err(io::Error::other(panic)))
-            .map_err(|error| CgroupError { operation, name: name.clone(), message: error.to_string() })
+        done.unwrap_or_else(|panic| Err(io::Error::other(panic))).map_err(|error| CgroupError {
+            operation,
+            name: name.clone(),
+            message: error.to_string(),
+        })
     }
 }
 
@@ -89,7 +92,8 @@ impl Cgroups for NodeCgroups {
     }
 
     async fn usage(&self, name: &CgroupName) -> Result<CgroupUsage, CgroupError> {
-        self.blocking("measure", name, |shared, name| Ok(usage::read(&shared.hierarchy, &shared.path(name)))).await
+        self.blocking("measure", name, |shared, name| Ok(usage::read(&shared.hierarchy, &shared.path(name))))
+            .await
     }
 }
 

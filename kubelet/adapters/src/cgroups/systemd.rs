@@ -50,7 +50,8 @@ pub(super) fn start(name: &CgroupName, limits: &CgroupLimits, unified: bool) -> 
         properties.push(Property::Texts("Wants", vec![slice(parent)]));
     }
     properties.extend(resources(limits, unified));
-    let mut words = vec!["StartTransientUnit".to_owned(), "ssa(sv)a(sa(sv))".to_owned(), unit, "replace".to_owned()];
+    let mut words =
+        vec!["StartTransientUnit".to_owned(), "ssa(sv)a(sa(sv))".to_owned(), unit, "replace".to_owned()];
     words.extend(listed(&properties));
     words.push("0".to_owned());
     call(&words)
@@ -94,7 +95,8 @@ fn resources(limits: &CgroupLimits, unified: bool) -> Vec<Property> {
         properties.push(Property::Number("CPUQuotaPerSecUSec", quota_per_second(quota, period)));
     }
     if let Some(memory) = limits.memory_limit_bytes {
-        properties.push(Property::Number(if unified { "MemoryMax" } else { "MemoryLimit" }, or_infinity(memory)));
+        properties
+            .push(Property::Number(if unified { "MemoryMax" } else { "MemoryLimit" }, or_infinity(memory)));
     }
     if let Some(pids) = limits.pids_limit {
         properties.push(Property::Number("TasksMax", or_infinity(pids)));
@@ -142,7 +144,10 @@ fn call(words: &[String]) -> io::Result<()> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(io::Error::other(format!("systemd {}: {said}", words.first().map(String::as_str).unwrap_or_default())))
+    Err(io::Error::other(format!(
+        "systemd {}: {said}",
+        words.first().map(String::as_str).unwrap_or_default()
+    )))
 }
 
 #[cfg(test)]

@@ -61,10 +61,7 @@ async fn limits_go_to_the_controllers_own_trees() {
 
     let pids = CgroupLimits { pids_limit: Some(5), ..Default::default() };
     let error = cgroups.ensure(&pod(), &pids).await.expect_err("no such file");
-    assert_eq!(
-        error.to_string(),
-        "create cgroup /kubepods/podx: pids.max cannot be set to 5: no such file"
-    );
+    assert_eq!(error.to_string(), "create cgroup /kubepods/podx: pids.max cannot be set to 5: no such file");
 }
 
 #[tokio::test]
@@ -137,7 +134,8 @@ async fn a_cgroup_with_a_process_is_removed() {
     let cgroups = NodeCgroups::new(hierarchy.clone(), Driver::Cgroupfs);
     let top = CgroupName::root().child(format!("cgrouptest{}", std::process::id()));
     let name = top.child("inner");
-    let limits = CgroupLimits { cpu_shares: Some(100), memory_limit_bytes: Some(64 << 20), ..Default::default() };
+    let limits =
+        CgroupLimits { cpu_shares: Some(100), memory_limit_bytes: Some(64 << 20), ..Default::default() };
     cgroups.ensure(&name, &limits).await.expect("made");
     cgroups.ensure(&name, &limits).await.expect("made again");
 

@@ -31,7 +31,8 @@ const ARCHITECTURES: [(&str, &str); 6] = [
 ];
 
 pub(super) fn gather(machine: &NodeMachine) -> Result<MachineFacts, MachineError> {
-    let first = |files: &[&str]| files.iter().find_map(|file| machine.read_if_there(file)).unwrap_or_default();
+    let first =
+        |files: &[&str]| files.iter().find_map(|file| machine.read_if_there(file)).unwrap_or_default();
     let meminfo = machine.read("/proc/meminfo")?;
     let architecture = std::env::consts::ARCH;
     let known = ARCHITECTURES.iter().find(|(rust, _)| *rust == architecture);

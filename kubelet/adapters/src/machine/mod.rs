@@ -118,7 +118,17 @@ fn sysctl_path(name: &str) -> Result<String, MachineError> {
     let path: String = if slashes_first {
         name.to_owned()
     } else {
-        name.chars().map(|c| if c == '.' { '/' } else if c == '/' { '.' } else { c }).collect()
+        name.chars()
+            .map(|c| {
+                if c == '.' {
+                    '/'
+                } else if c == '/' {
+                    '.'
+                } else {
+                    c
+                }
+            })
+            .collect()
     };
     if path.split('/').any(|part| part.is_empty() || part == "..") {
         let what = format!("sysctl {name:?}");

@@ -37,8 +37,8 @@ pub(super) fn interfaces(machine: &NodeMachine) -> Result<Vec<Interface>, Machin
         });
         let mask = entry.netmask.as_ref();
         let length = mask.and_then(|mask| mask.as_sockaddr_in().map(|mask| ones(&mask.ip().octets())));
-        let length =
-            length.or_else(|| mask.and_then(|mask| mask.as_sockaddr_in6().map(|mask| ones(&mask.ip().octets()))));
+        let length = length
+            .or_else(|| mask.and_then(|mask| mask.as_sockaddr_in6().map(|mask| ones(&mask.ip().octets()))));
         if let Some(address) = address {
             interface.addresses.push((address, length.unwrap_or_default()));
         }
@@ -65,8 +65,14 @@ pub(super) fn default_route_addresses(interfaces: &[Interface], ipv4: &str, ipv6
             interface.addresses.iter().map(|(address, _)| *address).find(wanted)
         })
     };
-    let v4 = of(default_routes_v4(ipv4), |address| matches!(address, IpAddr::V4(address) if is_global_v4(address)));
-    let v6 = of(default_routes_v6(ipv6), |address| matches!(address, IpAddr::V6(address) if is_global_v6(address)));
+    let v4 = of(
+        default_routes_v4(ipv4),
+        |address| matches!(address, IpAddr::V4(address) if is_global_v4(address)),
+    );
+    let v6 = of(
+        default_routes_v6(ipv6),
+        |address| matches!(address, IpAddr::V6(address) if is_global_v6(address)),
+    );
     v4.into_iter().chain(v6).collect()
 }
 

@@ -13,7 +13,8 @@ fn machine(files: &[(&str, &str)]) -> (tempfile::TempDir, NodeMachine) {
     (directory, NodeMachine { root })
 }
 
-const MEMINFO: &str = "MemTotal: 1000 kB\nMemFree: 400 kB\nAnonPages: 200 kB\nInactive(file): 100 kB\nSwapTotal: 8 kB\n";
+const MEMINFO: &str =
+    "MemTotal: 1000 kB\nMemFree: 400 kB\nAnonPages: 200 kB\nInactive(file): 100 kB\nSwapTotal: 8 kB\n";
 
 #[tokio::test]
 async fn facts_with_fallbacks() {
@@ -86,7 +87,9 @@ fn addresses_of_default_routes() {
         interface("eth1", &["169.254.0.1", "192.168.0.5"]),
     ];
     let head = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\n";
-    let v4 = |name: &str, metric: u32| format!("{name}\t00000000\t0101A8C0\t0003\t0\t0\t{metric}\t00000000\t0\t0\t0\n");
+    let v4 = |name: &str, metric: u32| {
+        format!("{name}\t00000000\t0101A8C0\t0003\t0\t0\t{metric}\t00000000\t0\t0\t0\n")
+    };
     let zeros = "0".repeat(32);
     let v6 = format!("{zeros} 00 {zeros} 00 {zeros} 00000400 00000001 00000000 00000003     eth0\n");
     let check = |ipv4: &str, ipv6: &str, expected: &[&str]| {

@@ -96,7 +96,9 @@ pub(super) fn processes(machine: &NodeMachine) -> Result<ProcessCount, MachineEr
     let tasks = loadavg.split_whitespace().nth(3).and_then(|field| field.split('/').nth(1));
     Ok(ProcessCount {
         limit: limit("/proc/sys/kernel/pid_max")?.min(limit("/proc/sys/kernel/threads-max")?),
-        running: tasks.and_then(|tasks| tasks.parse().ok()).ok_or_else(|| malformed("/proc/loadavg", &loadavg))?,
+        running: tasks
+            .and_then(|tasks| tasks.parse().ok())
+            .ok_or_else(|| malformed("/proc/loadavg", &loadavg))?,
     })
 }
 
