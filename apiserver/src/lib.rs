@@ -3,3 +3,5 @@
 pub mod chain;
 pub mod discovery;
 pub mod options;
+pub mod store;
+pub mod system;

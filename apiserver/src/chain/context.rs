@@ -100,6 +100,16 @@ impl Notes {
     }
 }
 
+impl apiserver_admission::Notes for Notes {
+    fn warn(&self, text: &str) {
+        Notes::warn(self, text);
+    }
+
+    fn annotate(&self, key: &str, value: &str) {
+        Notes::annotate(self, key, value);
+    }
+}
+
 fn cut_to(text: &str, limit: usize) -> &str {
     if text.len() <= limit {
         return text;
