@@ -9,6 +9,7 @@ pub mod observed;
 pub mod pod;
 
 pub mod actions;
+pub mod admission;
 pub mod backoff;
 pub mod container_config;
 pub mod dns;
