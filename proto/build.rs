@@ -11,6 +11,7 @@ const ROOTS: &[&str] = &[
     "pod_resources.proto",
     "plugin_registration.proto",
     "kms.proto",
+    "grpc_health.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

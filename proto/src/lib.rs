@@ -29,3 +29,9 @@ pub mod kms {
     #![allow(missing_docs, clippy::all)]
     tonic::include_proto!("v2");
 }
+
+/// gRPC health checking (`grpc.health.v1`): what probes of kind `grpc` call.
+pub mod grpc_health {
+    #![allow(missing_docs, clippy::all)]
+    tonic::include_proto!("grpc.health.v1");
+}

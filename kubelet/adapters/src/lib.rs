@@ -6,6 +6,7 @@ pub mod events;
 pub mod images;
 pub mod machine;
 pub mod mounts;
+pub mod probes;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
