@@ -17,8 +17,17 @@ pub mod objects;
 pub mod strategy;
 pub mod scaling;
 pub mod subresource;
+pub mod warnings;
 
+pub mod apps;
+pub mod certificates;
+pub mod coordination;
 pub mod core;
+pub mod discovery;
+pub mod node;
+pub mod policy;
+pub mod rbac;
+pub mod scheduling;
 
 pub use columns::{About, Column, Row};
 pub use context::Context;

@@ -1,6 +1,6 @@
 //! The list of rows. What is not here does not exist.
 
-use crate::{core, entry::Entry};
+use crate::{apps, certificates, coordination, core, discovery, entry::Entry, node, policy, rbac, scheduling};
 use std::sync::LazyLock;
 
 static TABLE: LazyLock<Vec<Entry>> = LazyLock::new(rows);
@@ -37,5 +37,20 @@ fn rows() -> Vec<Entry> {
         core::serviceaccounts::entry(),
         core::services::entry(),
         core::events::newer_entry(),
+        apps::controllerrevisions::entry(),
+        apps::daemonsets::entry(),
+        apps::deployments::entry(),
+        apps::replicasets::entry(),
+        apps::statefulsets::entry(),
+        certificates::certificatesigningrequests::entry(),
+        coordination::leases::entry(),
+        discovery::endpointslices::entry(),
+        node::runtimeclasses::entry(),
+        policy::poddisruptionbudgets::entry(),
+        rbac::clusterrolebindings::entry(),
+        rbac::clusterroles::entry(),
+        rbac::rolebindings::entry(),
+        rbac::roles::entry(),
+        scheduling::priorityclasses::entry(),
     ]
 }

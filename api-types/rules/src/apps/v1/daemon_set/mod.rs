@@ -1,3 +1,4 @@
 //! Rules of daemon sets.
 
 pub mod defaults;
+pub mod validation;

@@ -1,3 +1,4 @@
 //! Rules of deployments.
 
 pub mod defaults;
+pub mod validation;

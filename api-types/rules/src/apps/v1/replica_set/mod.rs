@@ -1,3 +1,4 @@
 //! Rules of replica sets.
 
 pub mod defaults;
+pub mod validation;

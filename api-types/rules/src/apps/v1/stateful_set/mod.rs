@@ -1,3 +1,4 @@
 //! Rules of stateful sets.
 
 pub mod defaults;
+pub mod validation;

@@ -1,3 +1,4 @@
 //! Rules of endpoint slices.
 
 pub mod defaults;
+pub mod validation;

@@ -1,3 +1,4 @@
 //! Rules of bindings.
 
 pub mod defaults;
+pub mod validation;

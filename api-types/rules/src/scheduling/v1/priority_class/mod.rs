@@ -1,3 +1,4 @@
 //! Rules of priority class.
 
 pub mod defaults;
+pub mod validation;

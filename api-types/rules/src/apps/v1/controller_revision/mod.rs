@@ -1,0 +1,3 @@
+//! Rules of controller revisions.
+
+pub mod validation;

@@ -1,0 +1,3 @@
+//! Rules of workloads.
+
+pub mod validation;

@@ -1,0 +1,3 @@
+//! Rules of group `certificates.k8s.io`.
+
+pub mod v1;

@@ -1,0 +1,3 @@
+//! Rules of certificate signing requests.
+
+pub mod validation;

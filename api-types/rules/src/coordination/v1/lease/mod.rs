@@ -1,0 +1,3 @@
+//! Rules of leases.
+
+pub mod validation;

@@ -1,0 +1,3 @@
+//! Rules of `coordination.k8s.io` in version `v1`.
+
+pub mod lease;

@@ -1,0 +1,3 @@
+//! Rules of group `node.k8s.io`.
+
+pub mod v1;

@@ -1,0 +1,3 @@
+//! Rules of `node.k8s.io` in version `v1`.
+
+pub mod runtime_class;

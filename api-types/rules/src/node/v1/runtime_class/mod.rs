@@ -1,0 +1,3 @@
+//! Rules of runtime class.
+
+pub mod validation;

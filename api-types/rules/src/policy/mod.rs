@@ -1,0 +1,3 @@
+//! Rules of group `policy`.
+
+pub mod v1;

@@ -1,0 +1,3 @@
+//! Rules of pod disruption budgets.
+
+pub mod validation;

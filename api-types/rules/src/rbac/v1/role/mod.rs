@@ -1,0 +1,4 @@
+//! Rules of roles.
+
+pub mod meaning;
+pub mod validation;

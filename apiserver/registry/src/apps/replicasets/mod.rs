@@ -1,0 +1,98 @@
+//! Replica sets.
+
+pub mod columns;
+
+use crate::{Column, Context, Entry, Row, Scaling, Strategy, View, scaling, strategy::ResetFields};
+use api_types::apps::v1::ReplicaSet;
+use machinery::field::ErrorList;
+use rules::apps::v1::replica_set::{defaults, validation};
+use rules::core::v1::pod;
+use machinery::field::Path;
+
+/// The row.
+pub fn entry() -> Entry {
+    Entry::new(&ReplicaSets).view("status", &Status).scale(&SCALE)
+}
+
+static SCALE: Scaling = Scaling { read: scaling::read_replica_set, write: scaling::write_replica_set, replicas_path: &["spec", "replicas"] };
+
+/// Strategy of the resource itself.
+pub struct ReplicaSets;
+
+impl Strategy for ReplicaSets {
+    type Kind = ReplicaSet;
+
+    fn default(&self, object: &mut ReplicaSet) {
+        defaults::set(object);
+    }
+
+    fn prepare_for_create(&self, _context: &Context, object: &mut ReplicaSet) {
+        object.metadata.generation = 1;
+        object.status = Default::default();
+        pod::fields::drop_disabled(&mut object.spec.template.spec, None);
+    }
+
+    fn validate(&self, _context: &Context, object: &ReplicaSet) -> ErrorList {
+        validation::validate(object)
+    }
+
+    fn warnings_on_create(&self, _context: &Context, object: &ReplicaSet) -> Vec<String> {
+        let mut warnings = crate::warnings::for_pod_names(&object.metadata.name);
+        warnings.extend(pod::warnings::of_template(&Path::of(&["spec", "template"]), &object.spec.template));
+        warnings
+    }
+
+    fn prepare_for_update(&self, _context: &Context, new: &mut ReplicaSet, old: &ReplicaSet) {
+        new.status = old.status.clone();
+        pod::fields::drop_disabled(&mut new.spec.template.spec, Some(&old.spec.template.spec));
+        if new.spec != old.spec {
+            new.metadata.generation = old.metadata.generation + 1;
+        }
+    }
+
+    fn validate_update(&self, _context: &Context, new: &ReplicaSet, old: &ReplicaSet) -> ErrorList {
+        validation::validate_update(new, old)
+    }
+
+    fn warnings_on_update(&self, _context: &Context, new: &ReplicaSet, old: &ReplicaSet) -> Vec<String> {
+        if new.metadata.generation == old.metadata.generation {
+            return Vec::new();
+        }
+        pod::warnings::of_template(&Path::of(&["spec", "template"]), &new.spec.template)
+    }
+
+    fn selectable_fields(&self, object: &ReplicaSet) -> Vec<(&'static str, String)> {
+        vec![("status.replicas", object.status.replicas.to_string())]
+    }
+
+    fn reset_fields(&self) -> ResetFields {
+        &[&["status"]]
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        columns::COLUMNS
+    }
+
+    fn row(&self, object: &ReplicaSet, now: jiff::Timestamp) -> Row {
+        columns::row(object, now)
+    }
+}
+
+/// The `status` view.
+pub struct Status;
+
+impl View for Status {
+    type Kind = ReplicaSet;
+
+    fn prepare_for_update(&self, _context: &Context, new: &mut ReplicaSet, old: &ReplicaSet) {
+        new.spec = old.spec.clone();
+    }
+
+    fn validate_update(&self, _context: &Context, new: &ReplicaSet, old: &ReplicaSet) -> ErrorList {
+        validation::validate_status_update(new, old)
+    }
+
+    fn reset_fields(&self) -> ResetFields {
+        &[&["spec"]]
+    }
+}

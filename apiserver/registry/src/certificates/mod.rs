@@ -1,0 +1,3 @@
+//! Resources of group `certificates.k8s.io`.
+
+pub mod certificatesigningrequests;

@@ -1,0 +1,3 @@
+//! Resources of group `coordination.k8s.io`.
+
+pub mod leases;

@@ -1,0 +1,3 @@
+//! Resources of group `discovery.k8s.io`.
+
+pub mod endpointslices;

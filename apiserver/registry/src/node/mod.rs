@@ -1,0 +1,3 @@
+//! Resources of group `node.k8s.io`.
+
+pub mod runtimeclasses;

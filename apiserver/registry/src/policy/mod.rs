@@ -1,0 +1,3 @@
+//! Resources of group `policy`.
+
+pub mod poddisruptionbudgets;

@@ -1,0 +1,3 @@
+//! Resources of group `scheduling.k8s.io`.
+
+pub mod priorityclasses;
