@@ -6,7 +6,6 @@
 //!                 └── finished ──────┘ wakes: runtime events, probes, objects, back-off
 //! ```
 
-pub mod admission;
 mod allocation;
 mod hooks;
 pub mod images;

@@ -74,7 +74,7 @@ impl Worker {
 
     fn keep_allocated(&self, container: &mut Container) {
         if let Some(value) = self.allocation.allocated.get(&container.name)
-            && let Ok(resources) = ResourceRequirements::from_value(value.clone())
+            && let Ok(resources) = ResourceRequirements::from_value(value)
         {
             container.resources = resources;
         }

@@ -174,8 +174,8 @@ impl Worker {
         }
         let mut orders = self.orders.clone();
         let terminated = async move {
-            let asked = orders.wait_for(|order| order.terminate.is_some()).await;
-            if asked.is_err() {
+            let closed = orders.wait_for(|order| order.terminate.is_some()).await.is_err();
+            if closed {
                 std::future::pending::<()>().await;
             }
         };

@@ -1,0 +1,3 @@
+//! Where pods come from: manifests on this node, and the API.
+
+pub mod manifests;
