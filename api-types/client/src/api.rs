@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Method, Request};
+use machinery::Resource;
 use machinery::meta::v1::PartialObjectMetadata;
-use machinery::{Message as _, Resource};
 
 use crate::client::{Client, JSON, PROTOBUF};
 use crate::dynamic::DynamicResource;
@@ -322,19 +322,16 @@ pub(crate) fn request(
         .map_err(|error| Error::Request(format!("{path}: {error}")))
 }
 
-/// A DELETE with its options in JSON, which every version of the server reads.
+/// A DELETE with its options.
 pub(crate) fn delete_request(
     path: &str,
     accept: &'static str,
     params: &DeleteParams,
 ) -> Result<Request<Bytes>, Error> {
     let mut request = request(Method::DELETE, path, accept, None)?;
-    if !params.is_default() {
-        let mut options = params.to_options().to_value();
-        options["kind"] = "DeleteOptions".into();
-        options["apiVersion"] = "v1".into();
+    if let Some(body) = params.to_body() {
         request.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(JSON));
-        *request.body_mut() = options.to_string().into();
+        *request.body_mut() = body.into();
     }
     Ok(request)
 }

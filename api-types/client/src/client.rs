@@ -296,7 +296,13 @@ impl Attempts {
 }
 
 /// The failure an answer means: the server's own `Status`, or one made from its code.
-fn to_status(method: &Method, path: &str, code: StatusCode, headers: &HeaderMap, body: &[u8]) -> StatusError {
+pub(crate) fn to_status(
+    method: &Method,
+    path: &str,
+    code: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> StatusError {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let status = if content_type.starts_with(PROTOBUF) {
         machinery::codec::protobuf::unwrap(body)

@@ -24,14 +24,14 @@ pub mod upgrade;
 pub mod watch;
 
 pub use api::Api;
-pub use client::Client;
+pub use client::{Client, JSON, PROTOBUF};
 pub use config::Config;
 pub use credentials::TokenProvider;
-pub use transport::Connection;
 pub use dynamic::{DynamicApi, DynamicResource};
 pub use error::Error;
 pub use list::List;
 pub use params::{DeleteParams, ListParams, Patch, PatchParams, WriteParams};
+pub use transport::Connection;
 pub use watch::WatchEvent;
 
 /// Results of this crate.

@@ -209,11 +209,19 @@ impl DeleteParams {
         self
     }
 
-    pub(crate) fn is_default(&self) -> bool {
-        *self == DeleteParams::default()
+    /// The body of the request in JSON, which every version of the server reads; none when nothing is said.
+    pub fn to_body(&self) -> Option<String> {
+        use machinery::Message as _;
+        if *self == DeleteParams::default() {
+            return None;
+        }
+        let mut options = self.to_options().to_value();
+        options["kind"] = "DeleteOptions".into();
+        options["apiVersion"] = "v1".into();
+        Some(options.to_string())
     }
 
-    pub(crate) fn to_options(&self) -> DeleteOptions {
+    fn to_options(&self) -> DeleteOptions {
         let preconditions = (self.uid.is_some() || self.resource_version.is_some()).then(|| {
             Box::new(Preconditions { uid: self.uid.clone(), resource_version: self.resource_version.clone() })
         });
@@ -253,7 +261,7 @@ mod tests {
         let options = DeleteParams::background().with_uid("u").to_options();
         assert_eq!(options.preconditions.and_then(|preconditions| preconditions.uid), Some("u".to_owned()));
         assert!(
-            DeleteParams::default().is_default()
+            DeleteParams::default().to_body().is_none()
                 && DeleteParams::default().to_options().preconditions.is_none()
         );
     }

@@ -22,9 +22,12 @@ pub(crate) struct Query {
 impl Query {
     pub(crate) fn push(&mut self, name: &str, value: impl AsRef<str>) {
         let value = value.as_ref();
-        if value.is_empty() {
-            return;
+        if !value.is_empty() {
+            self.push_even_empty(name, value);
         }
+    }
+
+    pub(crate) fn push_even_empty(&mut self, name: &str, value: &str) {
         self.text.push(if self.text.is_empty() { '?' } else { '&' });
         self.text.push_str(name);
         self.text.push('=');
