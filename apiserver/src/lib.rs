@@ -1,6 +1,7 @@
 //! The `kube-apiserver`: everything between the wire and the store.
 
 pub mod chain;
+pub mod connect;
 pub mod discovery;
 pub mod options;
 pub mod store;
