@@ -4,6 +4,7 @@ pub mod cgroups;
 pub mod cri;
 pub mod events;
 pub mod images;
+pub mod logs;
 pub mod machine;
 pub mod mounts;
 pub mod probes;
