@@ -1,3 +1,7 @@
 //! The `cluster-dns` program.
 
-fn main() {}
+component_base::global_allocator!();
+
+fn main() -> std::process::ExitCode {
+    component_base::run("cluster-dns", cluster_dns::run)
+}
