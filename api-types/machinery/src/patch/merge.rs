@@ -18,7 +18,7 @@ pub enum MergePatchError {
     BadPatch,
     /// The patch changes what it must not change.
     #[error("precondition failed for: {}", go_value(.0))]
-    Precondition(Value),
+    Precondition(Box<Value>),
     /// What is added and what is deleted contradict each other.
     #[error(
         "patch:\n{}\nconflicts with changes made from original to current:\n{}\n",
@@ -27,9 +27,9 @@ pub enum MergePatchError {
     )]
     Conflict {
         /// Additions and changes.
-        patch: Value,
+        patch: Box<Value>,
         /// Deletions.
-        changes: Value,
+        changes: Box<Value>,
     },
 }
 
@@ -132,11 +132,11 @@ pub fn create_three_way(
     let additions = keep(create(&current, &modified), false);
     let deletions = keep(create(&original, &modified), true);
     if have_conflicts(&additions, &deletions) {
-        return Err(MergePatchError::Conflict { patch: additions, changes: deletions });
+        return Err(MergePatchError::Conflict { patch: Box::new(additions), changes: Box::new(deletions) });
     }
     let patch = apply(deletions, additions)?;
     if preconditions.iter().any(|precondition| !precondition(&patch)) {
-        return Err(MergePatchError::Precondition(patch));
+        return Err(MergePatchError::Precondition(Box::new(patch)));
     }
     Ok(patch)
 }
@@ -228,6 +228,6 @@ mod tests {
         assert_eq!(patch, Ok(json!({"gone": null, "m": {"x": null}, "a": 2})));
         let unchanged = |patch: &Value| patch.get("a").is_none();
         let refused = create_three_way(&json!({}), &json!({"a": 1}), &json!({}), &[&unchanged]);
-        assert_eq!(refused, Err(MergePatchError::Precondition(json!({"a": 1}))));
+        assert_eq!(refused, Err(MergePatchError::Precondition(Box::new(json!({"a": 1})))));
     }
 }

@@ -54,7 +54,7 @@ pub enum StrategicError {
     #[error("map: {} does not contain declared merge key: {key}", go_value(.map))]
     NoMergeKey {
         /// The element.
-        map: Value,
+        map: Box<Value>,
         /// The key.
         key: String,
     },
@@ -64,15 +64,15 @@ pub enum StrategicError {
         /// Upstream's word for the type.
         expected: &'static str,
         /// The value.
-        actual: Value,
+        actual: Box<Value>,
     },
     /// `$patch` has an unknown value.
     #[error("unknown patch type: {} in map: {}", go_value(.directive), go_value(.map))]
     BadDirective {
         /// The value of `$patch`.
-        directive: Value,
+        directive: Box<Value>,
         /// The map it stands in.
-        map: Value,
+        map: Box<Value>,
     },
     /// The kind has no such field.
     #[error("unable to find api field in struct {message} for the json field {}", crate::quote::go_quote(.field))]
@@ -113,7 +113,7 @@ pub enum StrategicError {
     RetainKeysDiffer(String, String),
     /// The patch changes what it must not change.
     #[error("precondition failed for: {}", go_value(.0))]
-    Precondition(Value),
+    Precondition(Box<Value>),
     /// The patch and what happened on the server since touch the same fields.
     #[error(
         "patch:\n{}\nconflicts with changes made from original to current:\n{}\n",
@@ -122,9 +122,9 @@ pub enum StrategicError {
     )]
     Conflict {
         /// The patch.
-        patch: Value,
+        patch: Box<Value>,
         /// What the server holds otherwise than the original.
-        changes: Value,
+        changes: Box<Value>,
     },
 }
 
@@ -218,12 +218,15 @@ pub fn create_three_way(
     let deletions = diff::diff_maps(original, modified, kind, deletions)?;
     let patch = Value::Object(merge::merge_map(deletions, delta, kind, merge::Options::default())?);
     if preconditions.iter().any(|precondition| !precondition(&patch)) {
-        return Err(StrategicError::Precondition(patch));
+        return Err(StrategicError::Precondition(Box::new(patch)));
     }
     if !overwrite {
         let changes = diff::diff_maps(original, current, kind, diff::Options::default())?;
         if conflict::maps_have_conflicts(as_object(&patch)?, &changes, kind)? {
-            return Err(StrategicError::Conflict { patch, changes: Value::Object(changes) });
+            return Err(StrategicError::Conflict {
+                patch: Box::new(patch),
+                changes: Box::new(Value::Object(changes)),
+            });
         }
     }
     Ok(patch)
@@ -247,13 +250,15 @@ fn as_object(value: &Value) -> Result<&Object, StrategicError> {
 }
 
 fn map_or_error(value: &Value) -> Result<&Object, StrategicError> {
-    value
-        .as_object()
-        .ok_or_else(|| StrategicError::BadType { expected: "map[string]interface {}", actual: value.clone() })
+    value.as_object().ok_or_else(|| StrategicError::BadType {
+        expected: "map[string]interface {}",
+        actual: Box::new(value.clone()),
+    })
 }
 
 fn list_or_error(value: &Value) -> Result<&Vec<Value>, StrategicError> {
-    value
-        .as_array()
-        .ok_or_else(|| StrategicError::BadType { expected: "[]interface {}", actual: value.clone() })
+    value.as_array().ok_or_else(|| StrategicError::BadType {
+        expected: "[]interface {}",
+        actual: Box::new(value.clone()),
+    })
 }

@@ -4,7 +4,13 @@ use crate::schema::{Field, Label, ListKind, Message, Type, flag, patch};
 
 const fn field(name: &'static str, number: u32, label: Label, ty: Type) -> Field {
     let (list, keys, patch, merge_key) = (ListKind::Atomic, &[] as &[&str], 0, "");
-    Field { name, number, label, ty, flags: flag::OMITEMPTY, list, keys, patch, merge_key, default: "" }
+    let flags = flag::OMITEMPTY | flag::POINTER;
+    Field { name, number, label, ty, flags, list, keys, patch, merge_key, default: "" }
+}
+
+/// A struct which is always there, as the main parts of objects are.
+const fn part(name: &'static str, number: u32, message: &'static Message) -> Field {
+    Field { flags: flag::OMITEMPTY, ..field(name, number, Label::Single, Type::Message(message)) }
 }
 
 const fn map_list(base: Field, keys: &'static [&'static str], merge_key: &'static str) -> Field {
@@ -115,9 +121,9 @@ static STATUS: Message = Message {
 pub(crate) static THING: Message = Message {
     full_name: "test.Thing",
     fields: &[
-        field("metadata", 1, Label::Single, Type::Message(&crate::meta::v1::OBJECT_META)),
-        field("spec", 2, Label::Single, Type::Message(&SPEC)),
-        field("status", 3, Label::Single, Type::Message(&STATUS)),
+        part("metadata", 1, &crate::meta::v1::OBJECT_META),
+        part("spec", 2, &SPEC),
+        part("status", 3, &STATUS),
     ],
     by_number: &[0, 1, 2],
     type_meta: true,

@@ -48,7 +48,7 @@ pub(super) fn merge_key_value<'a>(item: &'a Value, merge_key: &str) -> Result<&'
 }
 
 pub(super) fn no_merge_key(item: &Value, merge_key: &str) -> StrategicError {
-    StrategicError::NoMergeKey { map: item.clone(), key: merge_key.to_owned() }
+    StrategicError::NoMergeKey { map: Box::new(item.clone()), key: merge_key.to_owned() }
 }
 
 /// What identifies an element: its merge key in a list of maps, itself otherwise. Text, so that it hashes.

@@ -47,7 +47,7 @@ pub(super) fn merge_map(
 }
 
 fn bad_directive(directive: Value, map: &Object) -> StrategicError {
-    StrategicError::BadDirective { directive, map: Value::Object(map.clone()) }
+    StrategicError::BadDirective { directive: Box::new(directive), map: Box::new(Value::Object(map.clone())) }
 }
 
 fn merge_field(
@@ -283,8 +283,8 @@ fn carry_out_directives(
             Some(REPLACE) => replace = true,
             Some(MERGE) => return Err(StrategicError::MergeDirectiveInList),
             Some(_) => {
-                let directive = item.get(DIRECTIVE).cloned().unwrap_or_default();
-                return Err(StrategicError::BadDirective { directive, map: item });
+                let directive = Box::new(item.get(DIRECTIVE).cloned().unwrap_or_default());
+                return Err(StrategicError::BadDirective { directive, map: Box::new(item) });
             }
         }
     }
