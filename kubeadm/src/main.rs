@@ -1,3 +1,7 @@
-//! The `kubeadm` program.
+//! The program `kubeadm`.
 
-fn main() {}
+component_base::global_allocator!();
+
+fn main() -> std::process::ExitCode {
+    kubeadm::app::run(std::env::args_os())
+}

@@ -14,6 +14,8 @@ pub struct ComponentConfig {
     pub fields: Map<String, Value>,
     /// Whether the user wrote it; what kubeadm made itself may be made anew by an upgrade.
     pub user_supplied: bool,
+    /// Names of the fields the user set.
+    given: Vec<String>,
 }
 
 /// The group and version of the kubelet's document.
@@ -186,6 +188,17 @@ pub const KUBE_PROXY_FIELDS: &[&str] = &[
 ];
 
 impl ComponentConfig {
+    /// What a user wrote.
+    pub fn written(fields: Map<String, Value>) -> Self {
+        let given = fields.keys().cloned().collect();
+        Self { fields, user_supplied: true, given }
+    }
+
+    /// Whether a field has its value from the user.
+    pub fn user_set(&self, field: &str) -> bool {
+        self.given.iter().any(|given| given == field)
+    }
+
     /// The document as it is written to files and ConfigMaps.
     pub fn to_value(&self, api_version: &str, kind: &str) -> Value {
         let mut document = self.fields.clone();
@@ -325,14 +338,9 @@ mod tests {
 
     #[test]
     fn what_the_user_wrote_stays() {
-        let given = ComponentConfig {
-            fields:
-                json!({"cgroupDriver": "systemd", "authorization": {"mode": "AlwaysAllow"}, "maxPods": 7})
-                    .as_object()
-                    .expect("an object")
-                    .clone(),
-            user_supplied: true,
-        };
+        let fields =
+            json!({"cgroupDriver": "systemd", "authorization": {"mode": "AlwaysAllow"}, "maxPods": 7});
+        let given = ComponentConfig::written(fields.as_object().expect("an object").clone());
         let config = kubelet(Some(given), &cluster(), HostHabits::default());
         assert_eq!(config.fields["cgroupDriver"], "systemd");
         assert_eq!(config.fields["authorization"]["mode"], "AlwaysAllow");

@@ -1,6 +1,7 @@
 //! Splits a configuration file into its documents and decodes each by its apiVersion and kind, strictly.
 
-use serde::{Deserialize, de::DeserializeOwned};
+use machinery::codec::yaml;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Written, component::ComponentConfig, v1beta4};
@@ -55,16 +56,17 @@ const OLD_VERSIONS: [&str; 6] = ["v1alpha1", "v1alpha2", "v1alpha3", "v1beta1", 
 pub fn decode(text: &str) -> Result<Written, DocumentError> {
     let mut written = Written::default();
     let mut seen: Vec<(String, String)> = Vec::new();
-    for (index, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
+    for (index, document) in yaml::split_documents(text).into_iter().enumerate() {
         let number = index + 1;
-        // Through the YAML value, which refuses a key that stands twice.
-        let yaml = serde_yaml::Value::deserialize(document)
-            .map_err(|error| DocumentError::Yaml { number, message: error.to_string() })?;
-        if yaml.is_null() {
+        let invalid = |message: String| DocumentError::Yaml { number, message };
+        let yaml::Decoded { value, duplicates } =
+            yaml::decode(document).map_err(|error| invalid(error.to_string()))?;
+        if let Some(duplicate) = duplicates.first() {
+            return Err(invalid(duplicate.to_string()));
+        }
+        if value.is_null() {
             continue;
         }
-        let value: Value = serde_json::to_value(&yaml)
-            .map_err(|error| DocumentError::Yaml { number, message: error.to_string() })?;
         let text_of = |field: &'static str| {
             value
                 .get(field)
@@ -117,13 +119,15 @@ fn into<T: DeserializeOwned>(place: &mut Option<T>, mut value: Value) -> Result<
 }
 
 fn component(place: &mut Option<ComponentConfig>, value: Value, known: &[&str]) -> Result<(), Refusal> {
-    let Value::Object(fields) = value else {
+    let Value::Object(mut fields) = value else {
         return Err(Refusal { path: String::new(), message: "expected a map of fields".to_owned() });
     };
     if let Some(unknown) = fields.keys().find(|field| !known.contains(&field.as_str())) {
         return Err(Refusal { path: String::new(), message: format!("unknown field {unknown:?}") });
     }
-    *place = Some(ComponentConfig { fields, user_supplied: true });
+    fields.shift_remove("apiVersion");
+    fields.shift_remove("kind");
+    *place = Some(ComponentConfig::written(fields));
     Ok(())
 }
 
@@ -157,7 +161,7 @@ mod tests {
     fn names_what_is_wrong() {
         refuses(&format!("{CLUSTER}podSubnet: x\n"), "unknown field `podSubnet`");
         refuses(&format!("{CLUSTER}networking:\n  podSubnets: x\n"), "networking.podSubnets: unknown field");
-        refuses(&format!("{CLUSTER}clusterName: a\nclusterName: b\n"), "duplicate");
+        refuses(&format!("{CLUSTER}clusterName: a\nclusterName: b\n"), "already set in map");
         refuses(&format!("{CLUSTER}---\n{CLUSTER}"), "specified twice");
         refuses("kind: ClusterConfiguration\n", "apiVersion");
         refuses("apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\n", "old API spec");

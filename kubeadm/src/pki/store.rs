@@ -176,6 +176,26 @@ pub fn issue(
     write_pair(files, Path::new(&configuration.cluster.certificates_dir), spec.base_name, &certificate, &key)
 }
 
+/// Makes an existing certificate anew: the same subject, names and usages, a new key and a new period.
+pub fn renew(
+    files: &mut Files,
+    configuration: &Configuration,
+    spec: &Spec,
+    existing: &CertificateFacts,
+    authority: &Authority,
+    now: Timestamp,
+) -> Result<(), PkiError> {
+    let (from, until) = period(now, configuration.cluster.certificate_validity_period, spec.name)?;
+    let profile = Profile::leaf(&existing.common_name, &existing.extended_usages, from, until)
+        .with_organizations(existing.organizations.clone())
+        .with_dns_names(existing.dns_names.clone())
+        .with_ip_addresses(existing.ip_addresses.iter().copied());
+    let (certificate, key) = authority
+        .issue(&profile, algorithm(configuration)?)
+        .map_err(|source| PkiError::Make { name: spec.name.to_owned(), source })?;
+    write_pair(files, Path::new(&configuration.cluster.certificates_dir), spec.base_name, &certificate, &key)
+}
+
 fn check_leaf(
     name: &str,
     certificate: &CertificateFacts,

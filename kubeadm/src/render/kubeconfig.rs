@@ -151,8 +151,8 @@ pub struct Current {
 
 /// Reads the current context; a file without users or contexts is taken by its first cluster.
 pub fn read(text: &str) -> Result<Current, KubeconfigError> {
-    let config: Value =
-        serde_yaml::from_str(text).map_err(|error| KubeconfigError::Yaml { message: error.to_string() })?;
+    let config: Value = machinery::codec::yaml::from_str(text)
+        .map_err(|error| KubeconfigError::Yaml { message: error.to_string() })?;
     let named = |list: &str, name: &str, field: &str| -> Option<Value> {
         let items = config.get(list)?.as_array()?;
         items.iter().find(|item| item["name"] == name).map(|item| item[field].clone())

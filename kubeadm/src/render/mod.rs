@@ -1,5 +1,6 @@
 //! What goes into files and API objects, computed from the configuration without touching anything.
 
+pub mod addons;
 pub mod addresses;
 pub mod arguments;
 pub mod control_plane;

@@ -6,7 +6,7 @@ use api_types::core::v1::{
     Container, ContainerPort, EnvVar, HTTPGetAction, HostPathVolumeSource, Pod, PodSecurityContext, PodSpec,
     Probe, ProbeHandler, ResourceRequirements, SeccompProfile, Volume, VolumeMount, VolumeSource,
 };
-use machinery::{IntOrString, Message as _, Quantity, meta::v1::ObjectMeta};
+use machinery::{IntOrString, Message as _, Quantity, Resource as _, meta::v1::ObjectMeta};
 
 use super::yaml;
 use crate::{
@@ -146,12 +146,7 @@ pub fn pod(component: Component<'_>) -> Pod {
 
 /// A pod as the text of its manifest file.
 pub fn manifest(pod: &Pod) -> String {
-    let mut value = pod.to_value();
-    if let Some(fields) = value.as_object_mut() {
-        fields.insert("apiVersion".to_owned(), "v1".into());
-        fields.insert("kind".to_owned(), "Pod".into());
-    }
-    yaml::document(&value)
+    yaml::document(&pod.to_object_value())
 }
 
 /// Restarts the container after eight failures in a row.

@@ -1,25 +1,11 @@
 //! YAML as upstream writes it: keys in the order of the alphabet, no trailing spaces.
 
-use serde_json::{Map, Value};
+use machinery::codec::yaml;
+use serde_json::Value;
 
 /// The text of one document.
 pub fn document(value: &Value) -> String {
-    serde_yaml::to_string(&sorted(value)).unwrap_or_default()
-}
-
-/// The same value with the keys of all maps in order.
-pub fn sorted(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let mut pairs: Vec<(&String, &Value)> = fields.iter().collect();
-            pairs.sort_by_key(|(key, _)| *key);
-            let ordered: Map<String, Value> =
-                pairs.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
-            Value::Object(ordered)
-        }
-        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
-        other => other.clone(),
-    }
+    yaml::to_string_sorted(value)
 }
 
 /// Several documents in one text.
@@ -34,7 +20,8 @@ mod tests {
 
     #[test]
     fn keys_are_in_order_at_every_depth() {
-        let value = json!({"b": [{"z": 1, "a": "true"}], "a": {"y": null, "x": ""}});
-        assert_eq!(document(&value), "a:\n  x: ''\n  y: null\nb:\n- a: 'true'\n  z: 1\n");
+        let value = json!({"b": [{"z": 1, "a": "yes"}], "a": {"w": null, "v": ""}});
+        assert_eq!(document(&value), "a:\n  v: \"\"\n  w: null\nb:\n- a: \"yes\"\n  z: 1\n");
+        assert_eq!(documents(&[json!({"a": 1}), json!({"b": 2})]), "a: 1\n---\nb: 2\n");
     }
 }

@@ -76,7 +76,7 @@ fn probes_and_mounts_are_upstreams() {
 #[test]
 fn a_manifest_reads_as_yaml() {
     let text = crate::render::static_pod::manifest(&scheduler(&configuration(), &HostView::default()));
-    let value: serde_json::Value = serde_yaml::from_str(&text).expect("YAML");
+    let value: serde_json::Value = machinery::codec::yaml::from_str(&text).expect("YAML");
     assert_eq!(value["apiVersion"], "v1");
     assert_eq!(value["kind"], "Pod");
     assert_eq!(value["metadata"]["labels"]["component"], "kube-scheduler");
