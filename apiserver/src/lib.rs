@@ -3,6 +3,7 @@
 pub mod chain;
 pub mod connect;
 pub mod discovery;
+pub mod endpoints;
 pub mod options;
 pub mod store;
 pub mod system;
