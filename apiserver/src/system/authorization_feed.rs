@@ -21,7 +21,10 @@ pub type Synced = (&'static str, Arc<AtomicBool>);
 pub fn feed_policy(typed: &Typed, index: &Arc<PolicyIndex>, shutdown: &Shutdown) -> Vec<Synced> {
     vec![
         ("clusterroles", follow::<ClusterRole>(typed, Arc::new(PolicyFeed(index.clone())), shutdown)),
-        ("clusterrolebindings", follow::<ClusterRoleBinding>(typed, Arc::new(PolicyFeed(index.clone())), shutdown)),
+        (
+            "clusterrolebindings",
+            follow::<ClusterRoleBinding>(typed, Arc::new(PolicyFeed(index.clone())), shutdown),
+        ),
         ("roles", follow::<Role>(typed, Arc::new(PolicyFeed(index.clone())), shutdown)),
         ("rolebindings", follow::<RoleBinding>(typed, Arc::new(PolicyFeed(index.clone())), shutdown)),
     ]
@@ -46,7 +49,10 @@ pub fn feed_node_graph(typed: &Typed, graph: &Arc<NodeGraph>, shutdown: &Shutdow
         ));
     }
     if typed.serves::<ResourceSlice>() {
-        synced.push(("resourceslices", follow::<ResourceSlice>(typed, Arc::new(GraphFeed(graph.clone())), shutdown)));
+        synced.push((
+            "resourceslices",
+            follow::<ResourceSlice>(typed, Arc::new(GraphFeed(graph.clone())), shutdown),
+        ));
     }
     synced
 }

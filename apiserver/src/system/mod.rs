@@ -1,8 +1,15 @@
 //! What lives inside the server: loops that keep the cluster's own objects, indexes fed from the stores,
 //! and resources that are answered rather than stored.
 
+pub mod authentication_config;
 pub mod authorization_feed;
+pub mod default_namespaces;
 pub mod follow;
+pub mod hooks;
+pub mod identity_lease;
+pub mod kubernetes_service;
+pub mod priority_classes;
+pub mod rbac_bootstrap;
 pub mod reviews;
 pub mod token_objects;
 pub mod token_requests;

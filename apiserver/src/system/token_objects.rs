@@ -30,7 +30,11 @@ fn bound(meta: &ObjectMeta) -> BoundObject {
 
 #[async_trait]
 impl ObjectGetter for TokenObjects {
-    async fn service_account(&self, namespace: &str, name: &str) -> Result<Option<ServiceAccount>, AuthnError> {
+    async fn service_account(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<ServiceAccount>, AuthnError> {
         self.typed.get(namespace, name).await.map_err(lookup(format!("serviceaccount {namespace}/{name}")))
     }
 

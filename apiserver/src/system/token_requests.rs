@@ -110,15 +110,15 @@ impl TokenRequests {
         let mut seconds = request.spec.expiration_seconds.unwrap_or(DEFAULT_EXPIRATION_SECONDS);
         let longest = self.max_expiration_seconds;
         if longest > 0 && seconds > longest {
-            context.notes.warn(format!("requested expiration of {seconds} seconds shortened to {longest} seconds"));
+            context
+                .notes
+                .warn(format!("requested expiration of {seconds} seconds shortened to {longest} seconds"));
             seconds = longest;
         }
         request.spec.expiration_seconds = Some(seconds);
         let for_the_api = request.spec.audiences.iter().all(|audience| self.audiences.contains(audience));
-        let extends = self.extend_expiration
-            && bound_to_pod
-            && seconds == WARN_ONLY_EXPIRATION_SECONDS
-            && for_the_api;
+        let extends =
+            self.extend_expiration && bound_to_pod && seconds == WARN_ONLY_EXPIRATION_SECONDS && for_the_api;
         let extended = match longest {
             0 => EXTENDED_EXPIRATION_SECONDS,
             longest => longest.min(EXTENDED_EXPIRATION_SECONDS),
@@ -141,7 +141,9 @@ impl TokenRequests {
             token,
             expiration_timestamp: Time { seconds: now.as_second().saturating_add(seconds), nanos: 0 },
         };
-        context.notes.annotate("authentication.kubernetes.io/issued-credential-id", format!("JTI={token_id}"));
+        context
+            .notes
+            .annotate("authentication.kubernetes.io/issued-credential-id", format!("JTI={token_id}"));
         Ok(Box::new(request))
     }
 

@@ -34,8 +34,9 @@ pub struct Typed {
 
 /// The row of the table that serves a kind.
 pub fn entry_of<T: Resource>() -> Result<&'static Entry, StatusError> {
-    apiserver_registry::find(T::GROUP, T::VERSION, T::PLURAL)
-        .ok_or_else(|| StatusError::internal_error(format!("resource {}.{} is not served", T::PLURAL, T::GROUP)))
+    apiserver_registry::find(T::GROUP, T::VERSION, T::PLURAL).ok_or_else(|| {
+        StatusError::internal_error(format!("resource {}.{} is not served", T::PLURAL, T::GROUP))
+    })
 }
 
 impl Typed {
@@ -52,9 +53,9 @@ impl Typed {
     /// The store of a kind.
     pub fn store<T: Resource>(&self) -> Result<Arc<Store>, StatusError> {
         let entry = entry_of::<T>()?;
-        self.stores
-            .store_of(entry)
-            .ok_or_else(|| StatusError::internal_error(format!("resource {} is not stored", entry.group_resource())))
+        self.stores.store_of(entry).ok_or_else(|| {
+            StatusError::internal_error(format!("resource {} is not stored", entry.group_resource()))
+        })
     }
 
     /// An object as the watch cache has it, or the store when the cache has not; `None` when neither.
@@ -120,7 +121,11 @@ impl Typed {
     ) -> Result<T, StatusError> {
         let store = self.store::<T>()?;
         let resource = store.resource().clone();
-        let mut change = InPlace { change, not_found: StatusError::not_found(&resource, name), kind: std::marker::PhantomData };
+        let mut change = InPlace {
+            change,
+            not_found: StatusError::not_found(&resource, name),
+            kind: std::marker::PhantomData,
+        };
         let updated = store.update(&context(namespace, name), UpdateRules::Main, false, &mut change).await?;
         downcast(updated.stored.object)
     }

@@ -59,8 +59,13 @@ impl VirtualResources {
                 rules::review(authorizer, typed(object)?, &context.user).await
             }
             ("authentication.k8s.io", "tokenreviews", "") => {
-                identity::token_review(self.tokens.as_deref(), &self.audiences, typed(object)?, context.received)
-                    .await
+                identity::token_review(
+                    self.tokens.as_deref(),
+                    &self.audiences,
+                    typed(object)?,
+                    context.received,
+                )
+                .await
             }
             ("authentication.k8s.io", "selfsubjectreviews", "") => {
                 Ok(identity::self_review(&context.user, context.received))

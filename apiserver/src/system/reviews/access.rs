@@ -63,7 +63,8 @@ pub async fn self_subject(
     user: &UserInfo,
 ) -> Answer {
     let spec = &review.spec;
-    let mut errors = attribute_errors(spec.resource_attributes.as_deref(), spec.non_resource_attributes.as_deref());
+    let mut errors =
+        attribute_errors(spec.resource_attributes.as_deref(), spec.non_resource_attributes.as_deref());
     errors.extend(metadata_errors(&review.metadata, "must be empty", false));
     refuse(errors, "SelfSubjectAccessReview")?;
     let (resource, path) = (spec.resource_attributes.as_deref(), spec.non_resource_attributes.as_deref());
@@ -100,7 +101,10 @@ fn subject_spec_errors(spec: &SubjectAccessReviewSpec) -> ErrorList {
     errors
 }
 
-fn attribute_errors(resource: Option<&ResourceAttributes>, path: Option<&NonResourceAttributes>) -> ErrorList {
+fn attribute_errors(
+    resource: Option<&ResourceAttributes>,
+    path: Option<&NonResourceAttributes>,
+) -> ErrorList {
     let spec = Path::new("spec");
     let mut errors = ErrorList::new();
     match (resource, path) {
@@ -118,11 +122,15 @@ fn attribute_errors(resource: Option<&ResourceAttributes>, path: Option<&NonReso
     }
     let at = Path::new("spec.resourceAttributes");
     if let Some(resource) = resource {
-        if let Some(FieldSelectorAttributes { raw_selector, requirements }) = resource.field_selector.as_deref() {
+        if let Some(FieldSelectorAttributes { raw_selector, requirements }) =
+            resource.field_selector.as_deref()
+        {
             let form = (raw_selector.as_str(), requirements.is_empty());
             errors.extend(selector_errors(form, &at.child("fieldSelector")));
         }
-        if let Some(LabelSelectorAttributes { raw_selector, requirements }) = resource.label_selector.as_deref() {
+        if let Some(LabelSelectorAttributes { raw_selector, requirements }) =
+            resource.label_selector.as_deref()
+        {
             let form = (raw_selector.as_str(), requirements.is_empty());
             errors.extend(selector_errors(form, &at.child("labelSelector")));
         }
@@ -144,7 +152,10 @@ fn selector_errors((raw, no_requirements): (&str, bool), at: &Path) -> ErrorList
     }
 }
 
-async fn decide_spec(authorizer: &dyn Authorizer, spec: &SubjectAccessReviewSpec) -> SubjectAccessReviewStatus {
+async fn decide_spec(
+    authorizer: &dyn Authorizer,
+    spec: &SubjectAccessReviewSpec,
+) -> SubjectAccessReviewStatus {
     let user = UserInfo {
         username: spec.user.clone(),
         uid: spec.uid.clone(),
@@ -166,7 +177,8 @@ async fn decide(
     let attributes = match (resource, path) {
         (Some(wanted), _) => {
             let (parsed, problem) = field_requirements(wanted.field_selector.as_deref());
-            evaluation_errors.extend(problem.map(|how| format!("spec.resourceAttributes.fieldSelector {how}")));
+            evaluation_errors
+                .extend(problem.map(|how| format!("spec.resourceAttributes.fieldSelector {how}")));
             evaluation_errors.extend(
                 label_problem(wanted.label_selector.as_deref())
                     .map(|how| format!("spec.resourceAttributes.labelSelector {how}")),
@@ -252,7 +264,9 @@ mod tests {
         let review = SelfSubjectAccessReview::from_value(&json!({"spec": spec})).unwrap();
         let answer = self_subject(authorizer, review, &UserInfo::new("u", ["g"])).await;
         answer
-            .map(|object| object.as_any().downcast_ref::<SelfSubjectAccessReview>().unwrap().status.to_value())
+            .map(|object| {
+                object.as_any().downcast_ref::<SelfSubjectAccessReview>().unwrap().status.to_value()
+            })
             .map_err(|error| error.status.message)
     }
 
@@ -280,7 +294,10 @@ mod tests {
         let spec = json!({"resourceAttributes": {"verb": "list", "resource": "pods",
             "fieldSelector": {"rawSelector": "a>b"}}});
         let answer = ask_self(&AlwaysAllow, spec).await.unwrap();
-        assert_eq!(answer["evaluationError"], "spec.resourceAttributes.fieldSelector ignored due to parse error");
+        assert_eq!(
+            answer["evaluationError"],
+            "spec.resourceAttributes.fieldSelector ignored due to parse error"
+        );
     }
 
     #[tokio::test]
@@ -289,6 +306,9 @@ mod tests {
             "spec": {"user": "u", "resourceAttributes": {"namespace": "b", "verb": "get"}}}))
         .unwrap();
         let error = local_subject(&AlwaysAllow, review, "a").await.unwrap_err().status.message;
-        assert!(error.contains("spec.resourceAttributes.namespace: Invalid value: \"b\": must match"), "{error}");
+        assert!(
+            error.contains("spec.resourceAttributes.namespace: Invalid value: \"b\": must match"),
+            "{error}"
+        );
     }
 }
