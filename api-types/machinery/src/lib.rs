@@ -20,6 +20,7 @@ pub mod selectors;
 mod raw;
 pub mod schema;
 pub mod status;
+pub mod table;
 pub mod time;
 pub mod wire;
 
