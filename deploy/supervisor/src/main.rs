@@ -1,0 +1,5 @@
+//! The program `kube-supervisor`.
+
+fn main() -> std::process::ExitCode {
+    kube_supervisor::app::run()
+}
