@@ -70,9 +70,9 @@ impl Emitter {
             if position > 0 || !inline {
                 self.indent(indent);
             }
-            if key.len() > SIMPLE_KEY_LENGTH || key.contains(is_break) {
-                self.put("?");
-                self.put(" ");
+            let is_long = key.len() > SIMPLE_KEY_LENGTH || key.contains(is_break);
+            if is_long {
+                self.put("? ");
                 self.text(key, indent + 2, false);
                 self.line();
                 self.indent(indent);
@@ -81,6 +81,15 @@ impl Emitter {
             }
             self.put(":");
             match value {
+                // After a long key the value begins on the line of its colon.
+                Value::Object(inner) if is_long && !inner.is_empty() => {
+                    self.put(" ");
+                    self.map(inner, indent + 2, true);
+                }
+                Value::Array(items) if is_long && !items.is_empty() => {
+                    self.put(" ");
+                    self.list(items, indent + 2, true);
+                }
                 Value::Object(inner) if !inner.is_empty() => {
                     self.line();
                     self.map(inner, indent + 2, false);

@@ -264,7 +264,11 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
     fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<Parsed, A::Error> {
         // Tags of applications mean nothing here; a scalar which has one stays text.
         let (_, content) = tagged.variant::<String>()?;
-        content.newtype_variant_seed(self)
+        Ok(Parsed::Value(match plain(content.newtype_variant_seed(self)?) {
+            Value::Null => Value::String(String::new()),
+            scalar @ (Value::Bool(_) | Value::Number(_)) => Value::String(scalar.to_string()),
+            other => other,
+        }))
     }
 }
 
