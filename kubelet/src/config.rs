@@ -11,9 +11,9 @@ use component_base::config::{ConfigError, VersionedConfig};
 
 pub use self::duration::GoDuration;
 pub use self::types::{
-    AnonymousAuthentication, Authentication, Authorization, CrashLoopBackOff, KubeletConfiguration, LogFormatOptions,
-    LogJsonOptions, LogTextOptions, Logging, MemorySwap, RegisterTaint, WebhookAuthentication, WebhookAuthorization,
-    X509Authentication,
+    AnonymousAuthentication, Authentication, Authorization, CrashLoopBackOff, KubeletConfiguration,
+    LogFormatOptions, LogJsonOptions, LogTextOptions, Logging, MemorySwap, RegisterTaint,
+    WebhookAuthentication, WebhookAuthorization, X509Authentication,
 };
 pub use self::validation::Refusal;
 
@@ -47,7 +47,10 @@ fn list(refusals: &[Refusal]) -> String {
 
 /// Reads the file and the drop-ins (`*.conf`, in the order of their names, later ones win), fills in defaults and
 /// refuses what this kubelet cannot honour. Without a file the defaults hold.
-pub fn load(file: Option<&Path>, drop_in_directory: Option<&Path>) -> Result<KubeletConfiguration, LoadError> {
+pub fn load(
+    file: Option<&Path>,
+    drop_in_directory: Option<&Path>,
+) -> Result<KubeletConfiguration, LoadError> {
     let mut config = match (file, drop_in_directory) {
         (None, None) => KubeletConfiguration::default(),
         (Some(file), None) => component_base::config::load(file)?,

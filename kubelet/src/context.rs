@@ -9,7 +9,9 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use kubelet_core::dns::DnsFacts;
 use kubelet_core::downward::DownwardFacts;
-use kubelet_core::ports::{CgroupName, Cgroups, Images, Machine, MachineFacts, Mounts, Prober, Runtime, RuntimeStatus};
+use kubelet_core::ports::{
+    CgroupName, Cgroups, Images, Machine, MachineFacts, Mounts, Prober, Runtime, RuntimeStatus,
+};
 use kubelet_core::qos::ResourcePolicy;
 
 use crate::config::KubeletConfiguration;
@@ -35,6 +37,8 @@ pub struct Context {
     /// `--root-dir`.
     pub root: PathBuf,
     pub facts: MachineFacts,
+    /// Most processes of the machine.
+    pub pid_limit: u64,
     pub policy: ResourcePolicy,
     pub cgroup_root: CgroupName,
     /// Such as `containerd`; the scheme of container ids.
@@ -90,7 +94,8 @@ impl Context {
         match self.runtime_status.load().as_ref() {
             Err(error) => Some(error.clone()),
             Ok(status) => {
-                let condition = status.conditions.iter().find(|condition| condition.type_ == "NetworkReady")?;
+                let condition =
+                    status.conditions.iter().find(|condition| condition.type_ == "NetworkReady")?;
                 (!condition.status).then(|| {
                     format!(
                         "container runtime network not ready: NetworkReady=false reason:{} message:{}",

@@ -67,7 +67,9 @@ fn matches(registry: &str, image: &str) -> Option<usize> {
     let is_hub = |host: &str| matches!(host, "docker.io" | "index.docker.io" | "registry-1.docker.io");
     let same_host = is_hub(host) && is_hub(&image_host) || host_matches(host, &image_host);
     let below = path.is_empty()
-        || image_path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ':', '@']));
+        || image_path
+            .strip_prefix(path)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ':', '@']));
     (same_host && below).then_some(registry.len())
 }
 
@@ -78,12 +80,15 @@ fn host_matches(pattern: &str, host: &str) -> bool {
         None => (text.to_owned(), String::new()),
     };
     let ((pattern, pattern_port), (host, host_port)) = (split(pattern), split(host));
-    let (patterns, labels): (Vec<&str>, Vec<&str>) = (pattern.split('.').collect(), host.split('.').collect());
+    let (patterns, labels): (Vec<&str>, Vec<&str>) =
+        (pattern.split('.').collect(), host.split('.').collect());
     pattern_port == host_port
         && patterns.len() == labels.len()
         && patterns.iter().zip(&labels).all(|(pattern, label)| match pattern.split_once('*') {
             Some((before, after)) => {
-                label.len() >= before.len() + after.len() && label.starts_with(before) && label.ends_with(after)
+                label.len() >= before.len() + after.len()
+                    && label.starts_with(before)
+                    && label.ends_with(after)
             }
             None => pattern == label,
         })

@@ -67,7 +67,8 @@ impl Recorder {
         reason: &'static str,
         message: impl Into<String>,
     ) {
-        let about = ObjectReference { field_path: container_field_path(place.0, place.1), ..pod_reference(pod) };
+        let about =
+            ObjectReference { field_path: container_field_path(place.0, place.1), ..pod_reference(pod) };
         self.send(about, kind, reason, message.into());
     }
 
@@ -95,7 +96,8 @@ impl Recorder {
 fn pod_reference(pod: &Pod) -> ObjectReference {
     let meta = &pod.metadata;
     // The API knows a static pod by its mirror, whose uid is the hash this kubelet gave it.
-    let uid = meta.annotations.get(kubelet_core::pod::CONFIG_HASH).filter(|_| kubelet_core::pod::is_static(pod));
+    let uid =
+        meta.annotations.get(kubelet_core::pod::CONFIG_HASH).filter(|_| kubelet_core::pod::is_static(pod));
     ObjectReference {
         kind: "Pod".to_owned(),
         api_version: "v1".to_owned(),

@@ -3,10 +3,15 @@
 //! [`run`] is the whole program; `main.rs` only starts it. The decisions are in `kubelet-core`, the outside world is
 //! behind the ports that `kubelet-adapters` implements.
 
+pub mod app;
+pub mod cluster;
 pub mod config;
 pub mod context;
 mod credentials;
 pub mod events;
+mod housekeeping;
+mod mirrors;
+pub mod node;
 pub mod objects;
 pub mod observing;
 pub mod options;
@@ -16,3 +21,5 @@ pub mod sources;
 pub mod statuses;
 pub mod view;
 mod volumes;
+
+pub use app::run;

@@ -1,3 +1,9 @@
 //! The `kubelet` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+component_base::global_allocator!();
+
+fn main() -> ExitCode {
+    component_base::run("kubelet", kubelet::run)
+}

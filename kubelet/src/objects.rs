@@ -1,5 +1,8 @@
 //! The API objects that pods refer to: ConfigMaps, Secrets, Services, RuntimeClasses, tokens.
 
+mod tokens;
+pub mod watched;
+
 use std::sync::Arc;
 
 use api_types::core::v1::{ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service};

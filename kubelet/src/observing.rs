@@ -69,9 +69,12 @@ impl PodCache {
 
     /// What was last seen of a pod; nothing when it is unknown.
     pub fn get(&self, uid: &str) -> Arc<ObservedPod> {
-        self.state.read().pods.get(uid).cloned().unwrap_or_else(|| {
-            Arc::new(ObservedPod { uid: uid.to_owned(), ..ObservedPod::default() })
-        })
+        self.state
+            .read()
+            .pods
+            .get(uid)
+            .cloned()
+            .unwrap_or_else(|| Arc::new(ObservedPod { uid: uid.to_owned(), ..ObservedPod::default() }))
     }
 
     /// All pods seen.
@@ -191,7 +194,8 @@ impl PodCache {
             let mut state = self.state.write();
             (std::mem::take(&mut state.containers), std::mem::take(&mut state.sandboxes))
         };
-        let mut pods: BTreeMap<String, (String, String, Vec<SandboxStatus>, Vec<ContainerStatus>)> = BTreeMap::new();
+        let mut pods: BTreeMap<String, (String, String, Vec<SandboxStatus>, Vec<ContainerStatus>)> =
+            BTreeMap::new();
         let mut next_sandboxes = HashMap::with_capacity(sandboxes.len());
         let mut next_containers = HashMap::with_capacity(containers.len());
         let mut failure = None;
@@ -261,5 +265,24 @@ impl PodCache {
         state.raw_sandboxes = Arc::new(sandboxes);
         state.last_success = Some(Timestamp::now());
         Ok(changed)
+    }
+}
+
+/// Whether the lists keep coming; the error is that of `/healthz`.
+pub fn healthy(cache: &PodCache, now: Timestamp) -> Result<(), String> {
+    match cache.last_success() {
+        Some(at) => {
+            let age = kubelet_core::backoff::elapsed(at, now);
+            if age < STALE_AFTER {
+                Ok(())
+            } else {
+                Err(format!(
+                    "PLEG is not healthy: pleg was last seen active {} ago; threshold is {}",
+                    kubelet_core::images::go_duration(age),
+                    kubelet_core::images::go_duration(STALE_AFTER)
+                ))
+            }
+        }
+        None => Err("PLEG is not healthy: pleg has yet to be successful".to_owned()),
     }
 }

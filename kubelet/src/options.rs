@@ -280,7 +280,8 @@ impl Overrides {
         }
         if let Some(text) = &self.feature_gates {
             for (name, value) in parse_pairs("feature-gates", text, '=')? {
-                let value = parse_bool(&value).map_err(|rule| FlagError { flag: "feature-gates", value, rule })?;
+                let value =
+                    parse_bool(&value).map_err(|rule| FlagError { flag: "feature-gates", value, rule })?;
                 config.feature_gates.insert(name, value);
             }
         }
@@ -289,16 +290,20 @@ impl Overrides {
 }
 
 /// `key=value,key=value`, or with another separator.
-pub fn parse_pairs(flag: &'static str, text: &str, separator: char) -> Result<BTreeMap<String, String>, FlagError> {
+pub fn parse_pairs(
+    flag: &'static str,
+    text: &str,
+    separator: char,
+) -> Result<BTreeMap<String, String>, FlagError> {
     text.split(',')
         .filter(|pair| !pair.is_empty())
         .map(|pair| match pair.split_once(separator) {
-            Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
-            _ => Err(FlagError {
-                flag,
-                value: pair.to_owned(),
-                rule: format!("expected key{separator}value"),
-            }),
+            Some((key, value)) if !key.trim().is_empty() => {
+                Ok((key.trim().to_owned(), value.trim().to_owned()))
+            }
+            _ => {
+                Err(FlagError { flag, value: pair.to_owned(), rule: format!("expected key{separator}value") })
+            }
         })
         .collect()
 }

@@ -15,7 +15,7 @@ mod resizing;
 mod start;
 mod stop;
 mod sync;
-mod worker;
+pub mod worker;
 
 use std::sync::Arc;
 

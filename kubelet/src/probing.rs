@@ -89,7 +89,8 @@ impl Probes {
                     state,
                     seen: seen.clone(),
                 };
-                let set = if kind == ProbeKind::Readiness { &mut probes.readiness } else { &mut probes.fatal };
+                let set =
+                    if kind == ProbeKind::Readiness { &mut probes.readiness } else { &mut probes.fatal };
                 set.spawn(task.run());
             }
         }
@@ -234,11 +235,18 @@ impl Task {
                         let mut text = [output.stdout, output.stderr].concat();
                         text.truncate(MAX_TEXT);
                         let text = String::from_utf8_lossy(&text).into_owned();
-                        if output.exit_code == 0 { ProbeAnswer::Success(text) } else { ProbeAnswer::Failure(text) }
+                        if output.exit_code == 0 {
+                            ProbeAnswer::Success(text)
+                        } else {
+                            ProbeAnswer::Failure(text)
+                        }
                     }
                     Err(error) if error.code == RuntimeErrorCode::DeadlineExceeded => {
-                        ProbeAnswer::Failure(format!("command timed out: {:?} timed out after {}",
-                            command.join(" "), kubelet_core::images::go_duration(timeout)))
+                        ProbeAnswer::Failure(format!(
+                            "command timed out: {:?} timed out after {}",
+                            command.join(" "),
+                            kubelet_core::images::go_duration(timeout)
+                        ))
                     }
                     Err(error) => ProbeAnswer::Unknown(error.to_string()),
                 }

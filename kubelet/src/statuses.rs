@@ -189,7 +189,8 @@ impl Statuses {
     async fn bring(&self, api: &dyn PodApi, uid: &str) {
         let Some(step) = self.step(uid) else { return };
         match step {
-            Step::Patch { namespace, name, patch } => match api.patch_status(&namespace, &name, &patch).await {
+            Step::Patch { namespace, name, patch } => match api.patch_status(&namespace, &name, &patch).await
+            {
                 Ok(pod) => {
                     let mut entries = self.entries.lock();
                     if let Some(entry) = entries.get_mut(uid) {
@@ -201,7 +202,9 @@ impl Statuses {
                         }
                     }
                 }
-                Err(PodApiError::NotFound) => tracing::debug!(namespace, name, "pod is gone, status not sent"),
+                Err(PodApiError::NotFound) => {
+                    tracing::debug!(namespace, name, "pod is gone, status not sent")
+                }
                 Err(error) => {
                     tracing::warn!(%error, namespace, name, "failed to update the status of a pod");
                     if let Some(entry) = self.entries.lock().get_mut(uid) {
@@ -215,7 +218,9 @@ impl Statuses {
                     tracing::info!(namespace, name, uid, "pod deleted after its termination");
                     self.forget(uid);
                 }
-                Err(error) => tracing::warn!(%error, namespace, name, "failed to delete a pod after its termination"),
+                Err(error) => {
+                    tracing::warn!(%error, namespace, name, "failed to delete a pod after its termination")
+                }
             },
         }
     }

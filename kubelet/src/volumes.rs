@@ -38,11 +38,7 @@ pub enum VolumeError {
     #[error(transparent)]
     Downward(#[from] DownwardError),
     #[error("{operation} {}: {source}", path.display())]
-    Io {
-        operation: &'static str,
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Io { operation: &'static str, path: PathBuf, source: std::io::Error },
     #[error("hostPath type check failed: {path} is not a {wanted}")]
     HostPathType { path: String, wanted: &'static str },
     #[error("volume type {0} is not supported by this kubelet")]
@@ -116,7 +112,9 @@ async fn mount(
         return empty_dir::mount(context, pod, &volume.name, source).await.map(writable);
     }
     if let Some(source) = &source.host_path {
-        return host_path::check(&source.path, source.type_.as_deref().unwrap_or_default()).await.map(writable);
+        return host_path::check(&source.path, source.type_.as_deref().unwrap_or_default())
+            .await
+            .map(writable);
     }
     if let Some(source) = &source.persistent_volume_claim {
         return claims::mount(context, pod, &source.claim_name, source.read_only).await.map(Some);
@@ -135,15 +133,23 @@ async fn mount(
 fn plugin_name(volume: &Volume) -> String {
     use machinery::Message;
     match volume.volume_source.to_value() {
-        serde_json::Value::Object(fields) => fields.keys().next().cloned().unwrap_or_else(|| "<none>".to_owned()),
+        serde_json::Value::Object(fields) => {
+            fields.keys().next().cloned().unwrap_or_else(|| "<none>".to_owned())
+        }
         _ => "<none>".to_owned(),
     }
 }
 
 /// Gives a volume to the pod's `fsGroup`.
-async fn give_to_group(context: &Context, pod: &Pod, path: &Path, on_mismatch: bool) -> Result<(), VolumeError> {
+async fn give_to_group(
+    context: &Context,
+    pod: &Pod,
+    path: &Path,
+    on_mismatch: bool,
+) -> Result<(), VolumeError> {
     let security = pod.spec.security_context.as_ref();
-    let Some(gid) = security.and_then(|security| security.fs_group).and_then(|gid| u32::try_from(gid).ok()) else {
+    let Some(gid) = security.and_then(|security| security.fs_group).and_then(|gid| u32::try_from(gid).ok())
+    else {
         return Ok(());
     };
     let policy = security.and_then(|security| security.fs_group_change_policy.as_deref());

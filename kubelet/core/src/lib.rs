@@ -20,6 +20,7 @@ pub mod expansion;
 pub mod garbage;
 pub mod hosts_file;
 pub mod images;
+pub mod node_status;
 pub mod pod_lifecycle;
 pub mod probes;
 pub mod projection;

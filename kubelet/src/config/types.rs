@@ -447,8 +447,11 @@ impl KubeletConfiguration {
                 *field = default.to_owned();
             }
         };
-        let report =
-            if self.node_status_update_frequency == GoDuration::default() { GoDuration::seconds(300) } else { self.node_status_update_frequency };
+        let report = if self.node_status_update_frequency == GoDuration::default() {
+            GoDuration::seconds(300)
+        } else {
+            self.node_status_update_frequency
+        };
         duration(&mut self.node_status_report_frequency, report);
         duration(&mut self.node_status_update_frequency, GoDuration::seconds(10));
         duration(&mut self.sync_frequency, defaults.sync_frequency);

@@ -77,26 +77,46 @@ fn ranges(config: &KubeletConfiguration, found: &mut Vec<Refusal>) {
             found,
             "imageGCLowThresholdPercent",
             config.image_gc_low_threshold_percent,
-            format!("must be less than imageGCHighThresholdPercent {}", config.image_gc_high_threshold_percent),
+            format!(
+                "must be less than imageGCHighThresholdPercent {}",
+                config.image_gc_high_threshold_percent
+            ),
         );
     }
     if !(-1000..=1000).contains(&config.oom_score_adj) {
         refuse(found, "oomScoreAdj", config.oom_score_adj, "must be between -1000 and 1000, inclusive");
     }
     if config.node_lease_duration_seconds <= 0 {
-        refuse(found, "nodeLeaseDurationSeconds", config.node_lease_duration_seconds, "must be greater than 0");
+        refuse(
+            found,
+            "nodeLeaseDurationSeconds",
+            config.node_lease_duration_seconds,
+            "must be greater than 0",
+        );
     }
     if config.container_log_max_files < 2 {
         refuse(found, "containerLogMaxFiles", config.container_log_max_files, "must be greater than 1");
     }
     if config.container_log_max_workers < 1 {
-        refuse(found, "containerLogMaxWorkers", config.container_log_max_workers, "must be a positive integer");
+        refuse(
+            found,
+            "containerLogMaxWorkers",
+            config.container_log_max_workers,
+            "must be a positive integer",
+        );
     }
     let period = config.cpu_cfs_quota_period.0;
     if period.as_millis() < 1 || period.as_secs() > 1 {
-        refuse(found, "cpuCFSQuotaPeriod", config.cpu_cfs_quota_period, "must be between 1ms and 1sec, inclusive");
+        refuse(
+            found,
+            "cpuCFSQuotaPeriod",
+            config.cpu_cfs_quota_period,
+            "must be between 1ms and 1sec, inclusive",
+        );
     }
-    if config.serialize_image_pulls == Some(true) && config.max_parallel_image_pulls.is_some_and(|limit| limit > 1) {
+    if config.serialize_image_pulls == Some(true)
+        && config.max_parallel_image_pulls.is_some_and(|limit| limit > 1)
+    {
         refuse(
             found,
             "maxParallelImagePulls",
@@ -164,7 +184,9 @@ fn choices(config: &KubeletConfiguration, found: &mut Vec<Refusal>) {
         };
         refuse(found, field, format!("{value:?}"), rule);
     }
-    if config.hairpin_mode != "promiscuous-bridge" && config.hairpin_mode != "hairpin-veth" && config.hairpin_mode != "none"
+    if config.hairpin_mode != "promiscuous-bridge"
+        && config.hairpin_mode != "hairpin-veth"
+        && config.hairpin_mode != "none"
     {
         refuse(
             found,
@@ -174,7 +196,12 @@ fn choices(config: &KubeletConfiguration, found: &mut Vec<Refusal>) {
         );
     }
     if !matches!(config.logging.format.as_str(), "" | "text" | "json") {
-        refuse(found, "logging.format", format!("{:?}", config.logging.format), "supported values: [\"json\", \"text\"]");
+        refuse(
+            found,
+            "logging.format",
+            format!("{:?}", config.logging.format),
+            "supported values: [\"json\", \"text\"]",
+        );
     }
 }
 
@@ -210,7 +237,10 @@ fn unsupported(config: &KubeletConfiguration, found: &mut Vec<Refusal>) {
     for name in &config.enforce_node_allocatable {
         match name.as_str() {
             "pods" | "none" | "" => {}
-            "system-reserved" | "kube-reserved" | "system-reserved-compressible" | "kube-reserved-compressible" => {
+            "system-reserved"
+            | "kube-reserved"
+            | "system-reserved-compressible"
+            | "kube-reserved-compressible" => {
                 refuse(
                     found,
                     "enforceNodeAllocatable",
@@ -256,7 +286,8 @@ fn formats(config: &KubeletConfiguration, found: &mut Vec<Refusal>) {
             "must be a positive quantity, such as 10Mi",
         );
     }
-    for (field, map) in [("systemReserved", &config.system_reserved), ("kubeReserved", &config.kube_reserved)] {
+    for (field, map) in [("systemReserved", &config.system_reserved), ("kubeReserved", &config.kube_reserved)]
+    {
         for (name, value) in map {
             if !matches!(name.as_str(), "cpu" | "memory" | "ephemeral-storage" | "pid") {
                 refuse(
@@ -271,7 +302,9 @@ fn formats(config: &KubeletConfiguration, found: &mut Vec<Refusal>) {
         }
     }
     for taint in &config.register_with_taints {
-        if !matches!(taint.effect.as_str(), "NoSchedule" | "PreferNoSchedule" | "NoExecute") || taint.key.is_empty() {
+        if !matches!(taint.effect.as_str(), "NoSchedule" | "PreferNoSchedule" | "NoExecute")
+            || taint.key.is_empty()
+        {
             refuse(
                 found,
                 "registerWithTaints",
@@ -295,8 +328,7 @@ mod tests {
     use super::*;
 
     fn check_text(body: &str, expected: &[&str]) {
-        let text =
-            format!("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n{body}");
+        let text = format!("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n{body}");
         let mut config: KubeletConfiguration =
             component_base::config::decode("test", &text).unwrap_or_else(|error| panic!("{error}"));
         config.fill_zeroes();

@@ -28,7 +28,11 @@ pub(super) async fn run(
             .await
             .map_err(|error| format!("Exec lifecycle hook ({:?}) failed: {error}", exec.command))?;
         if output.exit_code != 0 {
-            let text = String::from_utf8_lossy(if output.stderr.is_empty() { &output.stdout } else { &output.stderr });
+            let text = String::from_utf8_lossy(if output.stderr.is_empty() {
+                &output.stdout
+            } else {
+                &output.stderr
+            });
             return Err(format!(
                 "Exec lifecycle hook ({:?}) for Container {:?} in Pod {:?} failed - error: command '{}' exited with {}: \
                  , message: {text:?}",
@@ -48,7 +52,11 @@ pub(super) async fn run(
             host: if http.host.is_empty() { pod_ip.to_owned() } else { http.host.clone() },
             port,
             path: if http.path.starts_with('/') { http.path.clone() } else { format!("/{}", http.path) },
-            headers: http.http_headers.iter().map(|header| (header.name.clone(), header.value.clone())).collect(),
+            headers: http
+                .http_headers
+                .iter()
+                .map(|header| (header.name.clone(), header.value.clone()))
+                .collect(),
         };
         return match context.ports.prober.http_get(&question, HTTP_TIMEOUT).await {
             ProbeAnswer::Success(_) | ProbeAnswer::Warning(_) => Ok(()),

@@ -66,7 +66,11 @@ impl ImagePuller {
     }
 
     /// Returns the image, pulled when it must be.
-    pub async fn ensure(&self, user: ImageUser<'_>, sandbox: &SandboxConfig) -> Result<ReadyImage, ImageFailure> {
+    pub async fn ensure(
+        &self,
+        user: ImageUser<'_>,
+        sandbox: &SandboxConfig,
+    ) -> Result<ReadyImage, ImageFailure> {
         let event = |kind, reason, message: String| {
             self.context.recorder.container(user.pod, (user.kind, user.container), kind, reason, message);
         };
@@ -108,7 +112,8 @@ impl ImagePuller {
             if let Some(until) = state.back_off.waits_since_update(&key, self.context.now()) {
                 let message = images::back_off_message(user.image, None);
                 event(Kind::Normal, "BackOff", message);
-                let message = images::back_off_message(user.image, state.failures.get(&key).map(String::as_str));
+                let message =
+                    images::back_off_message(user.image, state.failures.get(&key).map(String::as_str));
                 return Err(ImageFailure { retry_at: Some(until), ..failure(reason::BACK_OFF, message) });
             }
         }
@@ -125,7 +130,9 @@ impl ImagePuller {
             Ok(reference) => {
                 let summary = self.context.ports.images.status(&reference).await.ok().flatten();
                 let size = summary.as_ref().map_or(0, |summary| summary.size_bytes);
-                let millis = |since: Instant| Duration::from_millis(u64::try_from(since.elapsed().as_millis()).unwrap_or(0));
+                let millis = |since: Instant| {
+                    Duration::from_millis(u64::try_from(since.elapsed().as_millis()).unwrap_or(0))
+                };
                 event(
                     Kind::Normal,
                     "Pulled",

@@ -1,6 +1,7 @@
 //! The owner of the list of pods: turns what sources, runtime and kubelet say into orders for workers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use api_types::core::v1::{Pod, PodStatus};
@@ -46,7 +47,8 @@ pub enum PodEvent {
 #[derive(Default)]
 pub struct ManagerHandle {
     pods: RwLock<Vec<Arc<Pod>>>,
-    /// Counts changes of the static pods, for the mirror task.
+    complete: AtomicBool,
+    /// Told when static pods or their mirrors changed.
     pub statics_changed: Notify,
 }
 
@@ -54,6 +56,11 @@ impl ManagerHandle {
     /// Every pod this kubelet runs or keeps: static ones as themselves, mirrors left out.
     pub fn pods(&self) -> Vec<Arc<Pod>> {
         self.pods.read().clone()
+    }
+
+    /// Whether every source has said what it has: only then is a pod that is not in the list nobody's.
+    pub fn is_complete(&self) -> bool {
+        self.complete.load(Ordering::Acquire)
     }
 }
 
@@ -206,7 +213,9 @@ impl Manager {
         let lost: Vec<String> = self
             .entries
             .iter()
-            .filter(|(uid, entry)| pod::is_static(&entry.pod) == is_static && !entry.gone && !known.contains(*uid))
+            .filter(|(uid, entry)| {
+                pod::is_static(&entry.pod) == is_static && !entry.gone && !known.contains(*uid)
+            })
             .map(|(uid, _)| uid.clone())
             .collect();
         for uid in lost {
@@ -215,7 +224,10 @@ impl Manager {
         // Pods that already run keep their place; then the older ones first.
         let mut pods = pods;
         pods.sort_by_key(|pod| {
-            (self.shared.cache.get(&pod.metadata.uid).sandboxes.is_empty(), pod.metadata.creation_timestamp.seconds)
+            (
+                self.shared.cache.get(&pod.metadata.uid).sandboxes.is_empty(),
+                pod.metadata.creation_timestamp.seconds,
+            )
         });
         for pod in pods {
             self.apply(pod);
@@ -269,12 +281,16 @@ impl Manager {
         // A static pod shares names, ports and files with its former self: that one ends first.
         let name = pod::full_name(&pod);
         let predecessor = self.entries.iter().any(|(other, known)| {
-            *other != uid && known.worker.is_some() && pod::is_static(&pod) && pod::full_name(&known.pod) == name
+            *other != uid
+                && known.worker.is_some()
+                && pod::is_static(&pod)
+                && pod::full_name(&known.pod) == name
         });
         if predecessor {
             return;
         }
-        let needs_room = pod.metadata.deletion_timestamp.is_none() && !pod::is_terminal_phase(&pod.status.phase);
+        let needs_room =
+            pod.metadata.deletion_timestamp.is_none() && !pod::is_terminal_phase(&pod.status.phase);
         if needs_room {
             let admitted = self.admit(&pod);
             if let Err(rejection) = admitted {
@@ -360,8 +376,12 @@ impl Manager {
 
     /// Pods that waited for a predecessor or for room.
     fn start_waiting(&mut self) {
-        let waiting: Vec<String> =
-            self.entries.iter().filter(|(_, entry)| entry.worker.is_none()).map(|(uid, _)| uid.clone()).collect();
+        let waiting: Vec<String> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.worker.is_none())
+            .map(|(uid, _)| uid.clone())
+            .collect();
         for uid in waiting {
             self.start(&uid);
         }
@@ -428,5 +448,8 @@ impl Manager {
     /// Shows the list to others, with the statuses of this kubelet.
     fn tell(&self) {
         *self.handle.pods.write() = self.entries.values().map(|entry| entry.pod.clone()).collect();
+        if self.static_ready && self.api_ready {
+            self.handle.complete.store(true, Ordering::Release);
+        }
     }
 }

@@ -122,7 +122,12 @@ fn sub_path(plain: &str, expression: &str, facts: &MountFacts<'_>) -> Result<Str
     } else {
         let missing = std::cell::RefCell::new(None);
         let expanded = expand(expression, |name| {
-            let value = facts.environment.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+            let value = facts
+                .environment
+                .iter()
+                .rev()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value.clone());
             if value.is_none() {
                 missing.replace(Some(name.to_owned()));
             }
@@ -180,7 +185,8 @@ async fn termination_mount(
 
 /// Writes in place: the file may be mounted in containers that run.
 async fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), MountsError> {
-    let failed = |error: std::io::Error| MountsError::File(format!("failed to write {}: {error}", path.display()));
+    let failed =
+        |error: std::io::Error| MountsError::File(format!("failed to write {}: {error}", path.display()));
     tokio::fs::write(path, content).await.map_err(failed)?;
     tokio::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).await.map_err(failed)
 }

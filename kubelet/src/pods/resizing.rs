@@ -53,10 +53,8 @@ impl Worker {
                 }
                 let now = self.context.now();
                 let since = self.resize_conditions.iter().find(|known| known.type_ == "PodResizePending");
-                let last_transition_time = since.map_or_else(
-                    || kubelet_core::status::api_time(now),
-                    |known| known.last_transition_time,
-                );
+                let last_transition_time = since
+                    .map_or_else(|| kubelet_core::status::api_time(now), |known| known.last_transition_time);
                 self.resize_conditions = vec![PodCondition {
                     type_: "PodResizePending".to_owned(),
                     status: "True".to_owned(),

@@ -107,11 +107,13 @@ impl Worker {
     ) -> Result<(), StartFailure> {
         let context = self.context.clone();
         let place = (start.kind, start.container.name.as_str());
-        let event = |kind, reason, message: String| context.recorder.container(pod, place, kind, reason, message);
+        let event =
+            |kind, reason, message: String| context.recorder.container(pod, place, kind, reason, message);
         let failed = |message: &str| event(Kind::Warning, "Failed", format!("Error: {message}"));
 
         let image = self.image(pod, &start).await.inspect_err(|failure| failed(&failure.waiting.reason))?;
-        let restart_count = next_restart_count(&context.config.pod_logs_dir, pod, start.container, observed).await;
+        let restart_count =
+            next_restart_count(&context.config.pod_logs_dir, pod, start.container, observed).await;
         let config = self.container_config(pod, observed, &start, &image, restart_count).await;
         let config = config.map_err(|message| {
             failed(&message);
@@ -137,7 +139,9 @@ impl Worker {
 
     async fn post_start(&self, pod: &Pod, start: &Start<'_>, id: &str) -> Result<(), StartFailure> {
         let lifecycle = start.container.lifecycle.as_ref();
-        let Some(handler) = lifecycle.and_then(|lifecycle| lifecycle.post_start.as_deref()) else { return Ok(()) };
+        let Some(handler) = lifecycle.and_then(|lifecycle| lifecycle.post_start.as_deref()) else {
+            return Ok(());
+        };
         let context = &self.context;
         let pod_ip = start.pod_ips.first().map(String::as_str).unwrap_or_default();
         let Err(message) = super::hooks::run(context, pod, start.container, id, pod_ip, handler).await else {
@@ -196,8 +200,8 @@ impl Worker {
         };
         let environment = environment::build(pod, container, &sources, &downward, &services)
             .map_err(|error| error.to_string())?;
-        let (host_name, host_domain) = hosts_file::host_name(pod, &context.config.cluster_domain)
-            .map_err(|error| error.to_string())?;
+        let (host_name, host_domain) =
+            hosts_file::host_name(pod, &context.config.cluster_domain).map_err(|error| error.to_string())?;
         let mount_facts = MountFacts {
             volumes: start.volumes,
             environment: &environment,
@@ -256,7 +260,8 @@ impl Worker {
             }
         }
         for variable in &container.env {
-            let Some(reference) = variable.value_from.as_ref().and_then(|from| from.file_key_ref.as_ref()) else {
+            let Some(reference) = variable.value_from.as_ref().and_then(|from| from.file_key_ref.as_ref())
+            else {
                 continue;
             };
             let Some(volume) = volumes.get(&reference.volume_name) else { continue };
@@ -276,7 +281,9 @@ async fn read_inside(volume: &Path, relative: &str) -> Result<Option<String>, St
         Err(error) => return Err(format!("failed to open environment variable file {relative:?}: {error}")),
     };
     if !path.starts_with(&root) {
-        return Err(format!("failed to open environment variable file {relative:?}: it leads out of its volume"));
+        return Err(format!(
+            "failed to open environment variable file {relative:?}: it leads out of its volume"
+        ));
     }
     let text = tokio::fs::read_to_string(&path).await;
     text.map(Some).map_err(|error| format!("failed to open environment variable file {relative:?}: {error}"))
@@ -285,24 +292,34 @@ async fn read_inside(volume: &Path, relative: &str) -> Result<Option<String>, St
 /// For an ephemeral container with `targetContainerName`: the id of that container, which must run.
 fn target_id(pod: &Pod, container: &Container, observed: &ObservedPod) -> Result<Option<String>, String> {
     let of = |ephemeral: &&api_types::core::v1::EphemeralContainer| {
-        ephemeral.ephemeral_container_common.name == container.name && !ephemeral.target_container_name.is_empty()
+        ephemeral.ephemeral_container_common.name == container.name
+            && !ephemeral.target_container_name.is_empty()
     };
     let Some(ephemeral) = pod.spec.ephemeral_containers.iter().find(of) else { return Ok(None) };
     let name = &ephemeral.target_container_name;
     match observed.container(name) {
-        Some(status) if status.state == kubelet_core::ports::ContainerState::Running => Ok(Some(status.id.clone())),
+        Some(status) if status.state == kubelet_core::ports::ContainerState::Running => {
+            Ok(Some(status.id.clone()))
+        }
         _ => Err(format!("unable to find target container {name}")),
     }
 }
 
 /// One more than the container before; when the runtime forgot it, one more than its newest log.
-async fn next_restart_count(logs_root: &str, pod: &Pod, container: &Container, observed: &ObservedPod) -> i32 {
+async fn next_restart_count(
+    logs_root: &str,
+    pod: &Pod,
+    container: &Container,
+    observed: &ObservedPod,
+) -> i32 {
     if let Some(status) = observed.container(&container.name) {
         return restart_count(status).saturating_add(1);
     }
     let meta = &pod.metadata;
     let directory = sandbox_config::logs_directory(logs_root, &meta.namespace, &meta.name, &meta.uid);
-    let Ok(mut entries) = tokio::fs::read_dir(format!("{directory}/{}", container.name)).await else { return 0 };
+    let Ok(mut entries) = tokio::fs::read_dir(format!("{directory}/{}", container.name)).await else {
+        return 0;
+    };
     let mut next = 0;
     while let Ok(Some(entry)) = entries.next_entry().await {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -313,7 +330,9 @@ async fn next_restart_count(logs_root: &str, pod: &Pod, container: &Container, o
 }
 
 async fn make_directory(path: &str) -> Result<(), String> {
-    tokio::fs::create_dir_all(path).await.map_err(|error| format!("failed to create directory {path}: {error}"))
+    tokio::fs::create_dir_all(path)
+        .await
+        .map_err(|error| format!("failed to create directory {path}: {error}"))
 }
 
 /// The link that log collectors look for, `/var/log/containers/<pod>_<namespace>_<container>-<id>.log`.

@@ -34,7 +34,12 @@ pub(super) struct Kill<'a> {
 type Ended = HashMap<String, watch::Sender<bool>>;
 
 /// Stops a container of a pod whose spec is known.
-pub(super) async fn kill_container(context: &Context, pod: &Pod, pod_ip: &str, kill: Kill<'_>) -> Result<(), RuntimeError> {
+pub(super) async fn kill_container(
+    context: &Context,
+    pod: &Pod,
+    pod_ip: &str,
+    kill: Kill<'_>,
+) -> Result<(), RuntimeError> {
     kill_in_order(context, pod, pod_ip, kill, None).await
 }
 
@@ -105,7 +110,9 @@ async fn run_pre_stop(
             let place = (kind, container.name.as_str());
             context.recorder.container(pod, place, Kind::Warning, "FailedPreStopHook", "PreStopHook failed");
         }
-        Err(_) => tracing::info!(pod = %pod.metadata.name, container = %container.name, "preStop hook ran out of grace"),
+        Err(_) => {
+            tracing::info!(pod = %pod.metadata.name, container = %container.name, "preStop hook ran out of grace")
+        }
     }
 }
 
@@ -125,13 +132,7 @@ pub(super) async fn kill_pod(
         .collect();
     let pod_ip = observed.ips().first().cloned().unwrap_or_default();
     let kills = running.iter().map(|status| {
-        let kill = Kill {
-            id: &status.id,
-            name: &status.name,
-            message: "",
-            reason: KillReason::Other,
-            grace,
-        };
+        let kill = Kill { id: &status.id, name: &status.name, message: "", reason: KillReason::Other, grace };
         kill_in_order(context, pod, &pod_ip, kill, Some(&ended))
     });
     let mut failure = None;
@@ -185,7 +186,11 @@ pub fn restored_pod(observed: &ObservedPod) -> Pod {
 }
 
 /// Removes the containers, sandboxes and logs of a pod of which nothing runs any more.
-pub(super) async fn remove_remains(context: &Context, pod: &Pod, observed: &ObservedPod) -> Result<(), RuntimeError> {
+pub(super) async fn remove_remains(
+    context: &Context,
+    pod: &Pod,
+    observed: &ObservedPod,
+) -> Result<(), RuntimeError> {
     for container in &observed.containers {
         context.ports.runtime.remove_container(&container.id).await?;
     }

@@ -443,7 +443,8 @@ enum Deadline {
 }
 
 fn deadline(pod: &Pod, status: &api_types::core::v1::PodStatus, now: Timestamp) -> Deadline {
-    let Some(seconds) = pod.spec.active_deadline_seconds.and_then(|seconds| u64::try_from(seconds).ok()) else {
+    let Some(seconds) = pod.spec.active_deadline_seconds.and_then(|seconds| u64::try_from(seconds).ok())
+    else {
         return Deadline::None;
     };
     let Some(start) = status.start_time.and_then(|time| time.to_timestamp()) else { return Deadline::None };

@@ -143,7 +143,10 @@ impl Worker {
         let next = self.lifecycle.step(event, self.context.now());
         if next != self.lifecycle {
             tracing::debug!(uid = %self.uid, state = ?next, "pod moves on");
-            if let PodLifecycle::Terminating(Termination { cause: TerminationCause::Evicted(eviction), .. }) = &next {
+            if let PodLifecycle::Terminating(Termination {
+                cause: TerminationCause::Evicted(eviction), ..
+            }) = &next
+            {
                 self.evicted = Some(eviction.clone());
             }
             self.lifecycle = next;
@@ -263,7 +266,11 @@ impl Worker {
         }
         self.remove_log_links(&observed).await;
         self.cache.poke();
-        if order.gone { self.statuses.forget(&self.uid) } else { self.statuses.delete(&self.uid) }
+        if order.gone {
+            self.statuses.forget(&self.uid)
+        } else {
+            self.statuses.delete(&self.uid)
+        }
         End::Gone
     }
 
@@ -285,12 +292,7 @@ impl Worker {
     }
 
     /// Makes the pod's status and hands it on. Returns it.
-    pub(super) fn publish(
-        &self,
-        pod: &Pod,
-        observed: &ObservedPod,
-        terminated: bool,
-    ) -> PodStatus {
+    pub(super) fn publish(&self, pod: &Pod, observed: &ObservedPod, terminated: bool) -> PodStatus {
         let old = self.statuses.get(&self.uid).unwrap_or_else(|| pod.status.clone());
         let host_ips = self.context.host_ips.load();
         let verdicts = self.probes.as_ref().map(Probes::verdicts).unwrap_or_default();

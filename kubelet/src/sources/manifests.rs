@@ -57,7 +57,8 @@ impl Manifests {
         loop {
             let mut changes = self.watch();
             let (found, errors) = self.read();
-            let messages: Vec<String> = errors.iter().map(|error| component_base::run::error_chain(error)).collect();
+            let messages: Vec<String> =
+                errors.iter().map(|error| component_base::run::error_chain(error)).collect();
             if messages != complaints {
                 for message in &messages {
                     tracing::error!(message, "static pod manifest refused");
@@ -171,7 +172,8 @@ pub fn decode_pod(path: &Path, text: &str, node_name: &str) -> Result<Pod, Manif
         return Err(refuse(format!("strict decoding error: duplicate field {duplicate:?}")));
     }
     let value = document.value;
-    let field = |name: &str| value.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+    let field =
+        |name: &str| value.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
     if field("kind") != "Pod" || field("apiVersion") != "v1" {
         return Err(ManifestError::Kind {
             path: path.to_owned(),
@@ -228,11 +230,8 @@ fn identify(pod: &mut Pod, path: &Path, node_name: &str) {
     annotations.insert(CONFIG_SOURCE.to_owned(), "file".to_owned());
     annotations.insert(CONFIG_SEEN.to_owned(), jiff::Timestamp::now().to_string());
     // A static pod stays whatever taints say: nobody could bring it back.
-    let all = Toleration {
-        operator: "Exists".to_owned(),
-        effect: "NoExecute".to_owned(),
-        ..Toleration::default()
-    };
+    let all =
+        Toleration { operator: "Exists".to_owned(), effect: "NoExecute".to_owned(), ..Toleration::default() };
     if !pod.spec.tolerations.contains(&all) {
         pod.spec.tolerations.push(all);
     }

@@ -49,9 +49,11 @@ pub(super) fn write(volume: &Path, files: &Files) -> Result<bool, VolumeError> {
             .map_err(VolumeError::io("create", &target))?;
         handle.write_all(&file.content).map_err(VolumeError::io("write", &target))?;
         // The mode given to open passes the umask; this one does not.
-        fs::set_permissions(&target, fs::Permissions::from_mode(mode)).map_err(VolumeError::io("chmod", &target))?;
+        fs::set_permissions(&target, fs::Permissions::from_mode(mode))
+            .map_err(VolumeError::io("chmod", &target))?;
         if let Some(owner) = file.owner.and_then(|owner| u32::try_from(owner).ok()) {
-            std::os::unix::fs::chown(&target, Some(owner), None).map_err(VolumeError::io("chown", &target))?;
+            std::os::unix::fs::chown(&target, Some(owner), None)
+                .map_err(VolumeError::io("chown", &target))?;
         }
     }
     let name = directory.file_name().map(PathBuf::from).unwrap_or_default();
@@ -82,7 +84,8 @@ fn check_path(volume: &Path, path: &str) -> Result<(), VolumeError> {
 fn new_directory(volume: &Path) -> Result<PathBuf, VolumeError> {
     let stamp = jiff::Timestamp::now().strftime("%Y_%m_%d_%H_%M_%S").to_string();
     for attempt in 0..1000_u32 {
-        let path = volume.join(format!("..{stamp}.{}", u64::from(std::process::id()) * 1000 + u64::from(attempt)));
+        let path =
+            volume.join(format!("..{stamp}.{}", u64::from(std::process::id()) * 1000 + u64::from(attempt)));
         match fs::DirBuilder::new().mode(0o755).create(&path) {
             Ok(()) => {
                 fs::set_permissions(&path, fs::Permissions::from_mode(0o755))

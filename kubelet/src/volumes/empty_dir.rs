@@ -78,7 +78,8 @@ fn size_limit(pod: &Pod, source: &EmptyDirVolumeSource) -> Option<u64> {
 
 /// The page size of the medium, or the only one the pod requests.
 fn page_size(pod: &Pod, medium: &str) -> Result<u64, VolumeError> {
-    let refuse = || VolumeError::Unsupported(format!("emptyDir of medium {medium:?} without one huge page size"));
+    let refuse =
+        || VolumeError::Unsupported(format!("emptyDir of medium {medium:?} without one huge page size"));
     let bytes = |text: &str| Quantity::parse(text).ok().and_then(|size| u64::try_from(size.value()).ok());
     if let Some(size) = medium.strip_prefix("HugePages-") {
         return bytes(size).ok_or_else(refuse);

@@ -36,9 +36,8 @@ fn check_now(text: &str, type_: &str) -> Result<PathBuf, VolumeError> {
         "Socket" if !is(FileTypeExt::is_socket) => refuse("socket file"),
         "CharDevice" if !is(FileTypeExt::is_char_device) => refuse("character device"),
         "BlockDevice" if !is(FileTypeExt::is_block_device) => refuse("block device"),
-        "Directory" | "DirectoryOrCreate" | "File" | "FileOrCreate" | "Socket" | "CharDevice" | "BlockDevice" => {
-            Ok(path)
-        }
+        "Directory" | "DirectoryOrCreate" | "File" | "FileOrCreate" | "Socket" | "CharDevice"
+        | "BlockDevice" => Ok(path),
         other => Err(VolumeError::Unsupported(format!("hostPath of type {other:?}"))),
     }
 }

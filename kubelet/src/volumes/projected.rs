@@ -34,7 +34,8 @@ pub(super) async fn mount(
     let path = volume_directory(context, &pod.metadata.uid, plugin, &volume.name);
     {
         let path = path.clone();
-        blocking(move || fs::create_dir_all(&path).map_err(VolumeError::io("create directory", &path))).await?;
+        blocking(move || fs::create_dir_all(&path).map_err(VolumeError::io("create directory", &path)))
+            .await?;
     }
     // What is secret never touches a disk.
     if in_memory && !context.ports.mounts.is_mount_point(&path).await? {

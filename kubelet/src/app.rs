@@ -1,0 +1,362 @@
+//! Builds the kubelet: the only place that constructs its parts and ties them together.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use api_types::core::v1::{Node, Taint};
+use arc_swap::ArcSwap;
+use component_base::health::{Endpoint, Health};
+use component_base::metrics::Metrics;
+use component_base::server::SideServer;
+use component_base::{Shutdown, version};
+use jiff::Timestamp;
+use kubelet_adapters::cgroups::{Driver, Hierarchy, NodeCgroups};
+use kubelet_adapters::cri::CriRuntime;
+use kubelet_adapters::machine::NodeMachine;
+use kubelet_adapters::mounts::NodeMounts;
+use kubelet_adapters::probes::NetworkProber;
+use kubelet_core::dns::{DnsFacts, parse_resolv_conf};
+use kubelet_core::garbage::ContainerGcPolicy;
+use kubelet_core::node_status::{self, Registration};
+use kubelet_core::ports::{CgroupVersion, MachineFacts, RuntimeVersion};
+use kubelet_core::qos::{CpuQuotaPolicy, ResourcePolicy};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::config::{self, KubeletConfiguration};
+use crate::context::{Context, Ports};
+use crate::events::Recorder;
+use crate::housekeeping::{self, ContainerGc};
+use crate::node::addresses::{self, NodeIpFlag};
+use crate::node::{kernel, reserved, runtime};
+use crate::objects::{NoObjects, Objects};
+use crate::observing::PodCache;
+use crate::options::{self, Options};
+use crate::pods::images::ImagePuller;
+use crate::pods::worker::Shared;
+use crate::pods::{Manager, ManagerHandle, Neighbours, PodEvent};
+use crate::sources::manifests::Manifests;
+use crate::statuses::{ApiPods, Statuses};
+
+/// How often to try the runtime again while it does not answer at the start.
+const RUNTIME_RETRY: Duration = Duration::from_secs(2);
+
+/// Runs the kubelet until shutdown. Containers go on when it ends.
+pub async fn run(options: Options, shutdown: Shutdown) -> anyhow::Result<()> {
+    let config = configuration(&options)?;
+    let ports = real_ports(&config)?;
+    run_with(options, config, ports, shutdown).await
+}
+
+/// The configuration in force: file, drop-ins, flags.
+pub fn configuration(options: &Options) -> anyhow::Result<KubeletConfiguration> {
+    let mut config = config::load(options.config.as_deref(), options.config_dir.as_deref())?;
+    options.overrides.apply(&mut config)?;
+    config::validate(&config)?;
+    Ok(config)
+}
+
+/// The ports on this machine.
+fn real_ports(config: &KubeletConfiguration) -> anyhow::Result<Ports> {
+    let image_endpoint = Some(config.image_service_endpoint.as_str()).filter(|endpoint| !endpoint.is_empty());
+    let runtime = CriRuntime::new(
+        &config.container_runtime_endpoint,
+        image_endpoint,
+        config.runtime_request_timeout.0,
+    )?;
+    let runtime = Arc::new(runtime);
+    let hierarchy = Hierarchy::detect().context("failed to find the cgroup hierarchy")?;
+    let driver = if config.cgroup_driver == "systemd" { Driver::Systemd } else { Driver::Cgroupfs };
+    Ok(Ports {
+        images: runtime.clone(),
+        runtime,
+        mounts: Arc::new(NodeMounts),
+        cgroups: Arc::new(NodeCgroups::new(hierarchy, driver)),
+        machine: Arc::new(NodeMachine::new()),
+        prober: Arc::new(NetworkProber::new()),
+    })
+}
+
+/// Runs the kubelet on these ports.
+pub async fn run_with(
+    options: Options,
+    config: KubeletConfiguration,
+    ports: Ports,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let facts = ports.machine.facts().await.context("failed to look at the machine")?;
+    kernel::check(&config, &facts, ports.cgroups.version())?;
+    kernel::prepare(&config, ports.machine.as_ref()).await?;
+    if !options.pod_infra_container_image.is_empty() {
+        tracing::warn!(
+            "--pod-infra-container-image has no effect: the runtime's configuration names the image"
+        );
+    }
+    let node_name = node_name(&options, &facts)?;
+    let node_ip = NodeIpFlag::parse(&options.node_ip)?;
+    let Some(runtime_version) = wait_for_runtime(&ports, &shutdown).await else { return Ok(()) };
+    tracing::info!(
+        node = %node_name,
+        version = %version::git_version(),
+        runtime = %runtime_version.name,
+        runtime_version = %runtime_version.version,
+        "kubelet starts"
+    );
+    make_directories(&options, &config, &ports).await?;
+
+    let host_ips = match addresses::find(ports.machine.as_ref(), &node_ip, &node_name).await {
+        Ok(ips) => ips.iter().map(ToString::to_string).collect(),
+        Err(error) => {
+            tracing::warn!(%error, "the node has no address yet");
+            Vec::new()
+        }
+    };
+    let node = first_node(&options, &config, &facts, &ports, &node_name).await?;
+    let (recorder, records) = Recorder::new(&node_name);
+    let objects: Arc<dyn Objects> = Arc::new(NoObjects);
+    let context = Arc::new(Context {
+        policy: resource_policy(&config, &facts, ports.cgroups.version()),
+        pid_limit: ports.machine.processes().await.map(|count| count.limit).unwrap_or(0),
+        cgroup_root: reserved::cgroup_root(&config),
+        runtime_name: runtime_version.name.clone(),
+        dns: dns_facts(&config, &host_ips)?,
+        started_at: Timestamp::now(),
+        host_ips: ArcSwap::from_pointee(host_ips),
+        node: ArcSwap::from_pointee(node),
+        runtime_status: ArcSwap::from_pointee(
+            ports.runtime.status().await.map_err(|error| error.to_string()),
+        ),
+        root: options.root_dir.clone(),
+        ports,
+        config,
+        node_name,
+        facts,
+        recorder,
+        objects,
+    });
+    reserved::ensure_cgroups(&context, kubelet_core::qos::MIN_SHARES)
+        .await
+        .context("failed to make the cgroups of pods")?;
+    serve(&options, context, records, shutdown).await
+}
+
+/// Starts every task, and ends them on shutdown.
+async fn serve(
+    options: &Options,
+    context: Arc<Context>,
+    mut records: mpsc::Receiver<crate::events::Record>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let mut tasks = JoinSet::new();
+    let cache = PodCache::new(context.ports.runtime.clone());
+    let api_pods = Arc::new(ApiPods::default());
+    let statuses = Statuses::new(api_pods.clone());
+    let neighbours = Arc::new(Neighbours::default());
+    let (events, received) = mpsc::unbounded_channel::<PodEvent>();
+    let (finished, mut finishes) = mpsc::unbounded_channel();
+    let (changed, mut changes) = mpsc::unbounded_channel();
+    let (seen, seen_receiver) = watch::channel(0);
+    let handle = Arc::new(ManagerHandle::default());
+    let shared = Shared {
+        context: context.clone(),
+        cache: cache.clone(),
+        statuses: statuses.clone(),
+        images: ImagePuller::new(context.clone()),
+        neighbours,
+        seen: seen_receiver,
+        finished,
+    };
+
+    tasks.spawn(cache.clone().run(changed, shutdown.clone()));
+    // The first list comes before any pod: what runs already must be seen before anything is started.
+    while cache.refresh("").await.is_err() {
+        if !shutdown.sleep(RUNTIME_RETRY).await {
+            return Ok(());
+        }
+    }
+    // Both forwarders end with their senders.
+    let to_manager = events.clone();
+    tasks.spawn(async move {
+        while let Some(uids) = changes.recv().await {
+            let _ = to_manager.send(PodEvent::Observed(uids));
+        }
+    });
+    let to_manager = events.clone();
+    tasks.spawn(async move {
+        while let Some(uid) = finishes.recv().await {
+            let _ = to_manager.send(PodEvent::Finished(uid));
+        }
+    });
+    // Without an API, events are for the log, which has them already.
+    tasks.spawn(async move { while records.recv().await.is_some() {} });
+
+    let static_path = context.config.static_pod_path.clone();
+    let manager =
+        Manager::new(shared, api_pods, handle.clone(), events.clone(), seen, false, !static_path.is_empty());
+    tasks.spawn(manager.run(received, shutdown.clone()));
+    if !static_path.is_empty() {
+        let period = context.config.file_check_frequency.0;
+        let manifests = Manifests::new(PathBuf::from(static_path), context.node_name.clone(), period);
+        tasks.spawn(manifests.run(events.clone(), shutdown.clone()));
+    }
+    let node_changed = Arc::new(tokio::sync::Notify::new());
+    tasks.spawn(runtime::watch(context.clone(), node_changed, shutdown.clone()));
+    let policy = ContainerGcPolicy {
+        keep_per_container: options.maximum_dead_containers_per_container,
+        minimum_age: options.minimum_container_ttl_duration,
+    };
+    housekeeping::start(&mut tasks, &context, &cache, &handle, ContainerGc { policy }, &shutdown);
+    serve_health(&mut tasks, &context, &cache, &shutdown).await?;
+
+    shutdown.wait().await;
+    tasks.shutdown().await;
+    Ok(())
+}
+
+/// `/healthz` on its own port.
+async fn serve_health(
+    tasks: &mut JoinSet<()>,
+    context: &Arc<Context>,
+    cache: &Arc<PodCache>,
+    shutdown: &Shutdown,
+) -> anyhow::Result<()> {
+    if context.config.healthz_port == 0 {
+        return Ok(());
+    }
+    let health = Health::new();
+    let cache = cache.clone();
+    health.add("syncloop", &[Endpoint::Healthz], move || crate::observing::healthy(&cache, Timestamp::now()));
+    let address = SocketAddr::new(
+        context.config.healthz_bind_address.parse().context("healthzBindAddress")?,
+        u16::try_from(context.config.healthz_port).context("healthzPort")?,
+    );
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("failed to listen at {address} for /healthz"))?;
+    let server = SideServer::new(health, Metrics::new());
+    tasks.spawn(server.serve(listener, None, shutdown.clone()));
+    Ok(())
+}
+
+/// The name of this node: as given, or the machine's.
+fn node_name(options: &Options, facts: &MachineFacts) -> anyhow::Result<String> {
+    let name =
+        if options.hostname_override.is_empty() { &facts.hostname } else { &options.hostname_override };
+    let name = name.trim().to_lowercase();
+    if name.is_empty() {
+        bail!("the machine has no hostname; give one with --hostname-override");
+    }
+    Ok(name)
+}
+
+/// Waits until the runtime answers. `None` on shutdown.
+async fn wait_for_runtime(ports: &Ports, shutdown: &Shutdown) -> Option<RuntimeVersion> {
+    loop {
+        match ports.runtime.version().await {
+            Ok(version) => return Some(version),
+            Err(error) => tracing::error!(%error, "the container runtime does not answer"),
+        }
+        if !shutdown.sleep(RUNTIME_RETRY).await {
+            return None;
+        }
+    }
+}
+
+async fn make_directories(
+    options: &Options,
+    config: &KubeletConfiguration,
+    ports: &Ports,
+) -> anyhow::Result<()> {
+    let below = ["pods", "plugins", "plugins_registry", "pod-resources", "seccomp"];
+    let root = &options.root_dir;
+    for directory in below.iter().map(|name| root.join(name)).chain([PathBuf::from(&config.pod_logs_dir)]) {
+        tokio::fs::create_dir_all(&directory)
+            .await
+            .with_context(|| format!("failed to create {}", directory.display()))?;
+    }
+    if let Err(error) = ports.mounts.make_shared(root).await {
+        tracing::warn!(%error, "mounts below the root directory do not propagate");
+    }
+    Ok(())
+}
+
+fn resource_policy(
+    config: &KubeletConfiguration,
+    facts: &MachineFacts,
+    version: CgroupVersion,
+) -> ResourcePolicy {
+    let cgroup_v2 = version == CgroupVersion::V2;
+    ResourcePolicy {
+        cpu_quota: CpuQuotaPolicy {
+            enforce: config.cpu_cfs_quota,
+            period: i64::try_from(config.cpu_cfs_quota_period.0.as_micros()).unwrap_or(100_000),
+        },
+        memory_capacity: facts.memory_bytes,
+        cgroup_v2,
+        single_process_oom_kill: config.single_process_oom_kill.unwrap_or(!cgroup_v2),
+        swap_controller: cgroup_v2 && facts.swap_bytes > 0,
+    }
+}
+
+fn dns_facts(config: &KubeletConfiguration, node_ips: &[String]) -> anyhow::Result<DnsFacts> {
+    let path = config.resolv_conf.clone().unwrap_or_else(|| "/etc/resolv.conf".to_owned());
+    let host = if path.is_empty() {
+        None
+    } else {
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("failed to read resolvConf {path}"))?;
+        Some(parse_resolv_conf(&text))
+    };
+    Ok(DnsFacts {
+        cluster_servers: config.cluster_dns.clone(),
+        cluster_domain: config.cluster_domain.clone(),
+        host,
+        node_ips: node_ips.to_vec(),
+    })
+}
+
+/// The Node as it would be registered, with what the machine has: admission needs it before the API is heard of.
+async fn first_node(
+    options: &Options,
+    config: &KubeletConfiguration,
+    facts: &MachineFacts,
+    ports: &Ports,
+    node_name: &str,
+) -> anyhow::Result<Node> {
+    let mut taints: Vec<Taint> = config
+        .register_with_taints
+        .iter()
+        .map(|taint| Taint {
+            key: taint.key.clone(),
+            value: taint.value.clone(),
+            effect: taint.effect.clone(),
+            ..Taint::default()
+        })
+        .collect();
+    match options.cloud_provider.as_str() {
+        "" => {}
+        "external" => taints.push(Taint {
+            key: "node.cloudprovider.kubernetes.io/uninitialized".to_owned(),
+            value: "true".to_owned(),
+            effect: "NoSchedule".to_owned(),
+            ..Taint::default()
+        }),
+        other => bail!("invalid value {other:?} for --cloud-provider: must be empty or \"external\""),
+    }
+    let registration = Registration {
+        name: node_name.to_owned(),
+        hostname: node_name.to_owned(),
+        labels: options::parse_pairs("node-labels", &options.node_labels, '=')?,
+        taints,
+        provider_id: config.provider_id.clone(),
+        controller_attach: config.enable_controller_attach_detach,
+    };
+    let mut node = node_status::initial_node(&registration, facts);
+    let disk = ports.machine.filesystem(&options.root_dir).await.ok().map(|usage| usage.capacity_bytes);
+    node.status.capacity = node_status::capacity(facts, disk, reserved::pod_limits(config));
+    node.status.allocatable = node_status::allocatable(&node.status.capacity, &reserved::reserved(config)?);
+    Ok(node)
+}

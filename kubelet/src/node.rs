@@ -1,0 +1,6 @@
+//! This node: its addresses, its capacity, the state of its runtime, and what the API is told of it.
+
+pub mod addresses;
+pub mod kernel;
+pub mod reserved;
+pub mod runtime;
