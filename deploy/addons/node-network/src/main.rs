@@ -1,3 +1,7 @@
 //! The `node-network` program.
 
-fn main() {}
+component_base::global_allocator!();
+
+fn main() -> std::process::ExitCode {
+    component_base::run("node-network", node_network::run)
+}
