@@ -27,3 +27,28 @@ where
 {
     body.map_err(Into::into).boxed_unsync()
 }
+
+/// Why a body could not be read as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// There is more of it than wanted.
+    #[error("body is longer than {0} bytes")]
+    TooLong(usize),
+    /// The peer broke off.
+    #[error("body breaks off: {0}")]
+    Broken(String),
+}
+
+/// The whole body, if it is not longer than `limit` bytes.
+pub async fn collect(mut body: Body, limit: usize) -> Result<Bytes, CollectError> {
+    let mut whole = bytes::BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| CollectError::Broken(error.to_string()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len() + data.len() > limit {
+            return Err(CollectError::TooLong(limit));
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
+}

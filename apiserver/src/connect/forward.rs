@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -14,7 +13,7 @@ use machinery::status::StatusError;
 use super::dial::Dialer;
 use super::location::{Peer, Target};
 use super::rewrite;
-use crate::chain::body::{Body, boxed, empty};
+use crate::chain::body::{Body, boxed, collect, empty};
 
 /// An error text of a backend is read up to this length.
 const ERROR_TEXT: usize = 50_000;
@@ -39,10 +38,10 @@ pub async fn log(dialer: &Dialer, target: Target, pod: &str) -> Result<Response<
     let response = send(dialer, &target, request).await?;
     let code = response.status();
     if !(200..=206).contains(&code.as_u16()) {
-        let text = Limited::new(response.into_body(), ERROR_TEXT).collect().await.map_err(|error| {
+        let text = collect(boxed(response.into_body()), ERROR_TEXT).await.map_err(|error| {
             StatusError::internal_error(format!("reading the error of the kubelet: {error}"))
         })?;
-        let text = String::from_utf8_lossy(&text.to_bytes()).into_owned();
+        let text = String::from_utf8_lossy(&text).into_owned();
         return Err(backend_error(code, text, pod));
     }
     let mut answer = Response::new(boxed(response.into_body()));

@@ -3,10 +3,9 @@
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Response};
-use http_body_util::{BodyExt, Limited};
 use machinery::status::StatusError;
 
-use crate::chain::body::{Body, full};
+use crate::chain::body::{Body, collect, full};
 
 /// Pages beyond this are passed through as they are.
 const PAGE_LIMIT: usize = 16 * 1024 * 1024;
@@ -96,10 +95,10 @@ pub async fn response(response: Response<Body>, page: &Page<'_>) -> Result<Respo
     if !is_html || !readable {
         return Ok(Response::from_parts(parts, body));
     }
-    let text = Limited::new(body, PAGE_LIMIT).collect().await.map_err(|error| {
+    let text = collect(body, PAGE_LIMIT).await.map_err(|error| {
         StatusError::service_unavailable(format!("error trying to reach service: {error}"))
     })?;
-    let rewritten = rewrite_html(&text.to_bytes(), page);
+    let rewritten = rewrite_html(&text, page);
     parts.headers.remove(CONTENT_LENGTH);
     Ok(Response::from_parts(parts, full(rewritten)))
 }

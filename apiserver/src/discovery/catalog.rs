@@ -150,8 +150,8 @@ impl VersionRank {
 }
 
 impl Catalog {
-    /// The catalog of the rows of the table.
-    pub fn of(entries: &'static [Entry]) -> Catalog {
+    /// The catalog of rows of the table.
+    pub fn of_entries(entries: impl Iterator<Item = &'static Entry>) -> Catalog {
         let mut catalog = Catalog::default();
         for entry in entries {
             let facts = entry.facts;

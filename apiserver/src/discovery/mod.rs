@@ -4,6 +4,7 @@
 
 pub mod catalog;
 pub mod documents;
+pub mod openid;
 
 use std::sync::Arc;
 

@@ -109,7 +109,8 @@ impl KubernetesService {
         let key = self.lease_key();
         // Another server never writes this key; a lost race is only a lease that ran out just now.
         let (existing, _) = storage.get(&key).await?;
-        let generation = existing.as_ref().and_then(|pair| decode(&pair.value)).map_or(0, |e| e.metadata.generation);
+        let generation =
+            existing.as_ref().and_then(|pair| decode(&pair.value)).map_or(0, |e| e.metadata.generation);
         let endpoints = Endpoints {
             metadata: ObjectMeta { generation: generation + 1, ..ObjectMeta::default() },
             subsets: vec![EndpointSubset {
@@ -209,7 +210,8 @@ impl KubernetesService {
     fn slice(&self, addresses: &BTreeSet<String>) -> EndpointSlice {
         let all_ipv6 = !addresses.is_empty()
             && addresses.iter().all(|ip| ip.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6()));
-        let of_family = |ip: &&String| ip.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6() == all_ipv6);
+        let of_family =
+            |ip: &&String| ip.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6() == all_ipv6);
         EndpointSlice {
             metadata: metadata(&[(SERVICE_NAME_LABEL, NAME)]),
             address_type: if all_ipv6 { "IPv6" } else { "IPv4" }.into(),
@@ -238,7 +240,8 @@ fn is_published(existing: &Endpoints, subsets: &[EndpointSubset]) -> bool {
 }
 
 fn metadata(labels: &[(&str, &str)]) -> ObjectMeta {
-    let labels: BTreeMap<String, String> = labels.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+    let labels: BTreeMap<String, String> =
+        labels.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
     ObjectMeta { name: NAME.into(), namespace: NAMESPACE.into(), labels, ..ObjectMeta::default() }
 }
 

@@ -4,13 +4,16 @@
 pub mod authentication_config;
 pub mod authorization_feed;
 pub mod default_namespaces;
+pub mod escalation_hooks;
 pub mod follow;
 pub mod hooks;
 pub mod identity_lease;
 pub mod kubernetes_service;
 pub mod priority_classes;
+pub mod privileged_pods;
 pub mod rbac_bootstrap;
 pub mod reviews;
+pub mod server_side;
 pub mod token_objects;
 pub mod token_requests;
 pub mod typed;

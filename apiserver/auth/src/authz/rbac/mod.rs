@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use index::PolicyIndex;
+pub use index::{PolicyIndex, RoleError};
 
 use super::{Attributes, Authorizer, Decision, ResolvedRules};
 use crate::UserInfo;

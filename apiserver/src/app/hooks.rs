@@ -1,0 +1,158 @@
+//! What surrounds writes, and what is done after the start.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apiserver_registry::{Entry, WriteHooks};
+use apiserver_storage::Storage;
+use component_base::Shutdown;
+use component_base::health::Health;
+
+use crate::options::{GenericOptions, Options};
+use crate::system::authentication_config::{self, AuthenticationFacts};
+use crate::system::escalation_hooks::EscalationHooks;
+use crate::system::hooks::Hooks;
+use crate::system::identity_lease::{self, IdentityLease};
+use crate::system::kubernetes_service::{self, KubernetesService};
+use crate::system::typed::Typed;
+use crate::system::{default_namespaces, priority_classes, rbac_bootstrap};
+
+/// How often the default namespaces are looked after, as upstream does.
+const NAMESPACES_PERIOD: Duration = Duration::from_secs(60);
+/// How often the published authentication facts are compared.
+const FACTS_PERIOD: Duration = Duration::from_secs(60);
+
+/// Finds the hooks around the writes of a row.
+pub struct WriteHooksOfRows {
+    escalation: Arc<EscalationHooks>,
+}
+
+impl WriteHooksOfRows {
+    /// The hooks of all rows.
+    pub fn new(escalation: Arc<EscalationHooks>, _: &GenericOptions) -> WriteHooksOfRows {
+        WriteHooksOfRows { escalation }
+    }
+
+    /// The hooks of one row.
+    pub fn of(&self, entry: &'static Entry) -> Option<Arc<dyn WriteHooks>> {
+        match (entry.facts.group, entry.facts.plural) {
+            ("rbac.authorization.k8s.io", _) => Some(self.escalation.clone()),
+            _ => None,
+        }
+    }
+
+    /// Gives the hooks the stores, which are made after them.
+    pub fn connect(&self, _: &Typed) {}
+}
+
+/// What the loops must know of this server.
+pub struct Facts {
+    /// Address others reach it at.
+    pub advertise_address: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// What is published about authentication.
+    pub authentication: AuthenticationFacts,
+}
+
+/// What must be taken back at the end.
+pub struct Published {
+    service: Option<KubernetesService>,
+    typed: Typed,
+    storage: Arc<dyn Storage>,
+}
+
+impl Published {
+    /// Takes this server's address out of the service `kubernetes`.
+    pub async fn withdraw(&self) {
+        let Some(service) = &self.service else { return };
+        if let Err(error) = service.withdraw(&self.typed, &self.storage).await {
+            tracing::warn!(%error, "taking back the address of this server failed");
+        }
+    }
+}
+
+/// Starts hooks and loops.
+pub fn start(
+    options: &Options,
+    typed: &Typed,
+    storage: &Arc<dyn Storage>,
+    facts: Facts,
+    health: &Health,
+    loops: &Shutdown,
+) -> Published {
+    let hooks = Hooks::new(health.clone(), loops.clone());
+    let t = typed.clone();
+    hooks.every("start-system-namespaces-controller", NAMESPACES_PERIOD, move || {
+        let typed = t.clone();
+        async move { default_namespaces::ensure(&typed).await }
+    });
+    if options.generic.authorization_mode.iter().any(|mode| mode == "RBAC")
+        && rbac_bootstrap::serves_policy(typed)
+    {
+        let t = typed.clone();
+        hooks.once("rbac/bootstrap-roles", move || {
+            let typed = t.clone();
+            async move { rbac_bootstrap::ensure(&typed).await }
+        });
+    }
+    if typed.serves::<api_types::scheduling::v1::PriorityClass>() {
+        let t = typed.clone();
+        hooks.once("scheduling/bootstrap-system-priority-classes", move || {
+            let typed = t.clone();
+            async move { priority_classes::ensure(&typed).await }
+        });
+    }
+    let t = typed.clone();
+    hooks.every("start-cluster-authentication-info-controller", FACTS_PERIOD, move || {
+        let (typed, facts) = (t.clone(), facts.authentication.clone());
+        async move { authentication_config::publish(&typed, &facts).await }
+    });
+    let t = typed.clone();
+    hooks.once("start-legacy-token-tracking-controller", move || {
+        let typed = t.clone();
+        async move { authentication_config::start_token_tracking(&typed).await }
+    });
+    if typed.serves::<api_types::coordination::v1::Lease>() {
+        start_identity_lease(&hooks, typed);
+    }
+    let service = (options.generic.endpoint_reconciler_type == "lease")
+        .then(|| options.generic.service_cluster_ip_range.first())
+        .flatten()
+        .map(|range| KubernetesService {
+            cluster_ip: range.first_address(),
+            advertise_address: facts.advertise_address,
+            port: facts.port,
+            node_port: options.generic.kubernetes_service_node_port,
+            storage_prefix: options.etcd.etcd_prefix.trim_end_matches('/').to_string(),
+        });
+    if let Some(service) = service.clone() {
+        let (t, s) = (typed.clone(), storage.clone());
+        hooks.every("bootstrap-controller", kubernetes_service::PERIOD, move || {
+            let (typed, storage, service) = (t.clone(), s.clone(), service.clone());
+            async move { service.reconcile(&typed, &storage).await }
+        });
+    }
+    Published { service, typed: typed.clone(), storage: storage.clone() }
+}
+
+fn start_identity_lease(hooks: &Hooks, typed: &Typed) {
+    let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let instance = uuid::Uuid::new_v4().to_string();
+    let lease = IdentityLease::new(hostname.trim(), &instance);
+    let t = typed.clone();
+    hooks.every("start-kube-apiserver-identity-lease-controller", identity_lease::RENEW_PERIOD, move || {
+        let (typed, lease) = (t.clone(), lease.clone());
+        async move { lease.renew(&typed).await }
+    });
+    let t = typed.clone();
+    hooks.every(
+        "start-kube-apiserver-identity-lease-garbage-collector",
+        identity_lease::COLLECT_PERIOD,
+        move || {
+            let typed = t.clone();
+            async move { identity_lease::collect(&typed).await }
+        },
+    );
+}
