@@ -1,3 +1,7 @@
 //! The `kube-controller-manager` program.
 
-fn main() {}
+component_base::global_allocator!();
+
+fn main() -> std::process::ExitCode {
+    component_base::run("kube-controller-manager", controller_manager::run)
+}

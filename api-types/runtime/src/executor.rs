@@ -93,9 +93,10 @@ impl Executor {
     pub async fn run(&self, stages: Vec<Vec<Action>>) -> Executed {
         let mut executed = Executed::default();
         let mut stages = stages.into_iter();
-        for stage in stages.by_ref() {
+        for (number, stage) in stages.by_ref().enumerate() {
             self.stage(stage, &mut executed).await;
             if executed.conflict || executed.error.is_some() {
+                executed.outcome.failed_stage = Some(number);
                 break;
             }
         }
@@ -127,7 +128,7 @@ impl Executor {
     }
 
     async fn act(&self, action: Action) -> Sent {
-        let Action { verb, on_success, on_failure, existing_is_done } = action;
+        let Action { verb, on_success, on_failure, existing_is_done, only_while_alive } = action;
         let verb_name = match &verb {
             Verb::Create { .. } => "create",
             Verb::Replace { .. } => "update",
@@ -137,7 +138,14 @@ impl Executor {
         };
         let deletes = matches!(verb, Verb::Delete { .. });
         let creates = matches!(verb, Verb::Create { .. });
-        let (result, sent) = match self.send(&verb).await {
+        let outcome = match only_while_alive {
+            Some(owner) if !self.is_alive(&owner).await => {
+                self.actions.with_label_values(&[&*self.controller, verb_name, "orphaned"]).inc();
+                return Sent::Conflict;
+            }
+            _ => self.send(&verb).await,
+        };
+        let (result, sent) = match outcome {
             Ok((name, promise)) => {
                 if let Some(note) = on_success {
                     let message = format!("{}{name}", note.message);
@@ -160,6 +168,19 @@ impl Executor {
         };
         self.actions.with_label_values(&[&self.controller, verb_name, result]).inc();
         sent
+    }
+
+    /// Whether the server has the object and does not delete it.
+    async fn is_alive(&self, target: &Target) -> bool {
+        let resource = target.kind.to_dynamic();
+        let namespace = Some(target.namespace.as_str()).filter(|namespace| !namespace.is_empty());
+        match self.client.metadata(&resource, namespace).get(&target.name).await {
+            Ok(found) => found.metadata.uid == target.uid && found.metadata.deletion_timestamp.is_none(),
+            Err(error) => {
+                tracing::debug!(%error, kind = target.kind.kind, name = target.name, "owner cannot be confirmed");
+                false
+            }
+        }
     }
 
     /// Sends one request. The result is the object's name and what the caches will show.

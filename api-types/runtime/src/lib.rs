@@ -3,6 +3,7 @@
 
 mod backoff;
 pub mod controller;
+pub mod delegation;
 pub mod events;
 pub mod executor;
 pub mod informer;
@@ -11,6 +12,7 @@ pub mod leader;
 pub mod plan;
 pub mod queue;
 pub mod reflector;
+pub mod serving;
 pub mod store;
 
 pub use controller::{Controller, Driver};

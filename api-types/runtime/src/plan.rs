@@ -201,11 +201,14 @@ pub struct Action {
     pub on_failure: Option<Note>,
     /// Creating what exists already counts as done: the cache was behind.
     pub existing_is_done: bool,
+    /// Done only while this object exists and is not being deleted, as the server itself says: a cache
+    /// must not be trusted before something is given to a new owner.
+    pub only_while_alive: Option<Target>,
 }
 
 impl Action {
     fn new(verb: Verb) -> Action {
-        Action { verb, on_success: None, on_failure: None, existing_is_done: false }
+        Action { verb, on_success: None, on_failure: None, existing_is_done: false, only_while_alive: None }
     }
 
     /// Create `object`.
@@ -263,6 +266,12 @@ impl Action {
     /// Takes "already exists" for success.
     pub fn existing_is_done(mut self) -> Action {
         self.existing_is_done = true;
+        self
+    }
+
+    /// Asks the server first whether `owner` is still there and not being deleted.
+    pub fn only_while_alive<T: Resource>(mut self, owner: &T) -> Action {
+        self.only_while_alive = Some(Target::of(owner));
         self
     }
 
@@ -372,6 +381,8 @@ pub struct Outcome {
     pub skipped: usize,
     /// Errors of those that failed, in order.
     pub errors: Vec<String>,
+    /// Number of the stage the errors are from, counted from 0.
+    pub failed_stage: Option<usize>,
 }
 
 /// A reference to an object as upstream's events carry it.

@@ -1,0 +1,173 @@
+//! THE table of controllers. What is not in it does not exist; `--controllers`, health and logs are
+//! derived from it.
+
+use crate::context::{Context, Task};
+use crate::workloads;
+
+/// One controller.
+pub struct Entry {
+    /// Upstream's name.
+    pub name: &'static str,
+    /// Names of earlier releases.
+    pub aliases: &'static [&'static str],
+    /// Whether `*` covers it.
+    pub on_by_default: bool,
+    /// Service account in kube-system; the API server's bootstrap policy gives it
+    /// `system:controller:<service account>`.
+    pub service_account: &'static str,
+    /// Component its events name as source.
+    pub event_source: &'static str,
+    /// Subscribes to caches and returns the work; none when its configuration is missing.
+    pub(crate) start: fn(&Context, &Entry) -> anyhow::Result<Option<Task>>,
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Entry").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Every controller of this program, in the order they are started.
+pub fn all() -> &'static [Entry] {
+    ALL
+}
+
+const ALL: &[Entry] = &[Entry {
+    name: "replicaset-controller",
+    aliases: &["replicaset"],
+    on_by_default: true,
+    service_account: "replicaset-controller",
+    event_source: "replicaset-controller",
+    start: workloads::replicaset::start,
+}];
+
+/// Controllers of upstream that this program does not have: they can be switched off, not on.
+const ABSENT: &[(&str, &[&str])] = &[
+    ("endpointslice-mirroring-controller", &["endpointslicemirroring"]),
+    ("replicationcontroller-controller", &["replicationcontroller"]),
+    ("horizontal-pod-autoscaler-controller", &["horizontalpodautoscaling"]),
+    ("podcertificaterequest-cleaner-controller", &[]),
+    ("ttl-controller", &["ttl"]),
+    ("device-taint-eviction-controller", &[]),
+    ("persistentvolume-binder-controller", &["persistentvolume-binder"]),
+    ("persistentvolume-attach-detach-controller", &["attachdetach"]),
+    ("persistentvolume-expander-controller", &["persistentvolume-expander"]),
+    ("persistentvolumeclaim-protection-controller", &["pvc-protection"]),
+    ("persistentvolume-protection-controller", &["pv-protection"]),
+    ("podgroup-protection-controller", &[]),
+    ("kube-apiserver-serving-clustertrustbundle-publisher-controller", &[]),
+    ("ephemeral-volume-controller", &["ephemeral-volume"]),
+    ("storageversion-garbage-collector-controller", &["storage-version-gc"]),
+    ("resourceclaim-controller", &["resource-claim-controller"]),
+    ("resourcepoolstatusrequest-controller", &[]),
+    ("legacy-serviceaccount-token-cleaner-controller", &["legacy-service-account-token-cleaner"]),
+    ("validatingadmissionpolicy-status-controller", &[]),
+    ("volumeattributesclass-protection-controller", &[]),
+    ("service-cidr-controller", &[]),
+    ("storage-version-migrator-controller", &["svm"]),
+    ("selinux-warning-controller", &[]),
+    ("service-lb-controller", &["service"]),
+    ("node-route-controller", &["route"]),
+    ("cloud-node-lifecycle-controller", &["cloud-node-lifecycle"]),
+];
+
+/// What `--controllers` asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    all: bool,
+    on: Vec<String>,
+    off: Vec<String>,
+}
+
+/// Why `--controllers` was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SelectionError {
+    /// Nobody knows the name.
+    #[error("{name:?} is not in the list of known controllers: {}", ALL.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "))]
+    Unknown {
+        /// Name given.
+        name: String,
+    },
+    /// Upstream's, but not ours.
+    #[error("controller {name:?} is not part of this program and can only be switched off (\"-{name}\")")]
+    Absent {
+        /// Name given.
+        name: String,
+    },
+}
+
+impl Selection {
+    /// Reads the elements of `--controllers`.
+    pub fn parse(elements: &[String]) -> Result<Selection, SelectionError> {
+        let mut selection = Selection::default();
+        for element in elements.iter().map(|element| element.trim()).filter(|element| !element.is_empty()) {
+            if element == "*" {
+                selection.all = true;
+                continue;
+            }
+            let (name, wanted) = element.strip_prefix('-').map_or((element, true), |name| (name, false));
+            match (canonical(name), wanted) {
+                (Some(known), true) => selection.on.push(known.to_owned()),
+                (Some(known), false) => selection.off.push(known.to_owned()),
+                (None, false) if is_absent(name) => {}
+                (None, true) if is_absent(name) => {
+                    return Err(SelectionError::Absent { name: name.to_owned() });
+                }
+                (None, _) => return Err(SelectionError::Unknown { name: name.to_owned() }),
+            }
+        }
+        Ok(selection)
+    }
+
+    /// Whether a controller shall run: named ones first, `*` covers those on by default.
+    pub fn is_enabled(&self, entry: &Entry) -> bool {
+        let named = |list: &[String]| list.iter().any(|name| name == entry.name);
+        named(&self.on) || !named(&self.off) && self.all && entry.on_by_default
+    }
+}
+
+fn canonical(name: &str) -> Option<&'static str> {
+    ALL.iter().find(|entry| entry.name == name || entry.aliases.contains(&name)).map(|entry| entry.name)
+}
+
+fn is_absent(name: &str) -> bool {
+    ABSENT.iter().any(|(known, aliases)| *known == name || aliases.contains(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(flag: &str, expected: Result<bool, &str>) {
+        let elements: Vec<String> = flag.split(',').map(str::to_owned).collect();
+        let replicaset =
+            ALL.iter().find(|entry| entry.name == "replicaset-controller").expect("in the table");
+        let outcome = Selection::parse(&elements).map(|selection| selection.is_enabled(replicaset));
+        match (outcome, expected) {
+            (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{flag}: {error}"),
+            (outcome, expected) => assert_eq!(outcome.ok(), expected.ok(), "{flag}"),
+        }
+    }
+
+    #[test]
+    fn controllers_are_selected_by_name() {
+        check("*", Ok(true));
+        check("", Ok(false));
+        check("replicaset", Ok(true));
+        check("*,-replicaset", Ok(false));
+        check("*,-replicaset-controller,-ttl", Ok(false));
+        check("*,nonsense", Err("\"nonsense\" is not in the list of known controllers"));
+        check("*,ttl", Err("can only be switched off (\"-ttl\")"));
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<&str> =
+            ALL.iter().flat_map(|entry| entry.aliases.iter().copied().chain([entry.name])).collect();
+        names.extend(ABSENT.iter().flat_map(|(name, aliases)| aliases.iter().copied().chain([*name])));
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

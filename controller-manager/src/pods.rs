@@ -1,0 +1,264 @@
+//! What the workload controllers share about pods: making them from a template, and choosing which to
+//! delete first (`pkg/controller/controller_utils.go`).
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use api_types::core::v1::{ObjectReference, Pod, PodTemplateSpec};
+use jiff::Timestamp;
+use machinery::meta::v1::{ObjectMeta, OwnerReference};
+use machinery::{Resource, Time};
+use rules::core::v1::pod::meaning::{is_ready, ready_since};
+use runtime::{Action, Note};
+
+/// A pod for `owner` from its template; the server completes the name.
+pub(crate) fn from_template<O: Resource>(
+    template: &PodTemplateSpec,
+    owner: &O,
+    reference: OwnerReference,
+) -> Pod {
+    Pod {
+        metadata: ObjectMeta {
+            namespace: owner.metadata().namespace.clone(),
+            generate_name: name_prefix(&owner.metadata().name),
+            labels: template.metadata.labels.clone(),
+            annotations: template.metadata.annotations.clone(),
+            finalizers: template.metadata.finalizers.clone(),
+            owner_references: vec![reference],
+            ..ObjectMeta::default()
+        },
+        spec: template.spec.clone(),
+        ..Pod::default()
+    }
+}
+
+/// The owner's name with a dash, unless that is no valid beginning of a name.
+pub(crate) fn name_prefix(owner: &str) -> String {
+    let prefix = format!("{owner}-");
+    if machinery::names::name_is_dns_subdomain(&prefix, true).is_empty() { prefix } else { owner.to_owned() }
+}
+
+/// Create `pod` and say so about `owner`.
+pub(crate) fn create(pod: Pod, owner: &ObjectReference) -> Action {
+    Action::create(pod)
+        .on_success(Note::normal(owner.clone(), "SuccessfulCreate", "Created pod: "))
+        .on_failure(Note::warning(owner.clone(), "FailedCreate", "Error creating: "))
+}
+
+/// Delete `pod` and say so about `owner`.
+pub(crate) fn delete(pod: &Pod, owner: &ObjectReference) -> Action {
+    Action::delete(pod)
+        .on_success(Note::normal(owner.clone(), "SuccessfulDelete", "Deleted pod: "))
+        .on_failure(Note::warning(owner.clone(), "FailedDelete", "Error deleting: "))
+}
+
+/// The annotation that says how much it costs to lose a pod.
+const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
+
+/// A pod with the number of active pods of related owners on its node.
+pub(crate) struct Ranked {
+    pub pod: Arc<Pod>,
+    pub rank: usize,
+}
+
+/// Sorts the pods that should go first to the front.
+pub(crate) fn sort_for_deletion(pods: &mut [Ranked], now: Timestamp) {
+    pods.sort_by(|left, right| compare(left, right, now));
+}
+
+fn compare(left: &Ranked, right: &Ranked, now: Timestamp) -> Ordering {
+    let (a, b) = (left.pod.as_ref(), right.pod.as_ref());
+    // Unassigned first.
+    let assigned = |pod: &Pod| !pod.spec.node_name.is_empty();
+    let order = assigned(a).cmp(&assigned(b));
+    // Pending, unknown, running.
+    let phase = |pod: &Pod| match pod.status.phase.as_str() {
+        "Pending" => 0,
+        "Unknown" => 1,
+        _ => 2,
+    };
+    let order = order.then_with(|| phase(a).cmp(&phase(b)));
+    // Not ready first, then cheap ones.
+    let order = order
+        .then_with(|| is_ready(a).cmp(&is_ready(b)))
+        .then_with(|| deletion_cost(a).cmp(&deletion_cost(b)));
+    // Doubled up on a node first.
+    let order = order.then_with(|| right.rank.cmp(&left.rank));
+    if order != Ordering::Equal {
+        return order;
+    }
+    let order = match (ready_since(a), ready_since(b)) {
+        (Some(left), Some(right)) if left != right => younger_first(left, right, a, b, now),
+        _ => Ordering::Equal,
+    };
+    // Restarted more often first, then younger.
+    order.then_with(|| restarts(b).cmp(&restarts(a))).then_with(|| {
+        let (left, right) = (a.metadata.creation_timestamp, b.metadata.creation_timestamp);
+        if left == right { Ordering::Equal } else { younger_first(left, right, a, b, now) }
+    })
+}
+
+/// Younger first, where ages of the same power of two count as equal and the UID decides; an unknown time
+/// is youngest.
+fn younger_first(left: Time, right: Time, a: &Pod, b: &Pod, now: Timestamp) -> Ordering {
+    let (Some(left_at), Some(right_at)) = (known(left), known(right)) else {
+        return left.is_zero().cmp(&right.is_zero()).reverse();
+    };
+    let magnitude = |at: Timestamp| {
+        let nanoseconds = now.duration_since(at).as_nanos();
+        if nanoseconds > 0 { i64::from(nanoseconds.ilog2()) } else { -1 }
+    };
+    magnitude(left_at).cmp(&magnitude(right_at)).then_with(|| a.metadata.uid.cmp(&b.metadata.uid))
+}
+
+fn known(time: Time) -> Option<Timestamp> {
+    if time.is_zero() { None } else { time.to_timestamp() }
+}
+
+fn deletion_cost(pod: &Pod) -> i32 {
+    pod.metadata.annotations.get(DELETION_COST).and_then(|cost| cost.parse().ok()).unwrap_or(0)
+}
+
+/// Highest counts of the restartable init containers and of the containers.
+fn restarts(pod: &Pod) -> (i32, i32) {
+    let sidecar = |name: &str| {
+        pod.spec
+            .init_containers
+            .iter()
+            .any(|container| container.name == name && container.restart_policy.as_deref() == Some("Always"))
+    };
+    let containers = pod.status.container_statuses.iter().map(|status| status.restart_count).max();
+    let sidecars = pod.status.init_container_statuses.iter().filter(|status| sidecar(&status.name));
+    (containers.unwrap_or(0), sidecars.map(|status| status.restart_count).max().unwrap_or(0))
+}
+
+/// How long until the next of the ready pods becomes available; none when none is waiting.
+pub(crate) fn next_availability(
+    pods: &[Arc<Pod>],
+    min_ready_seconds: i32,
+    now: Timestamp,
+) -> Option<std::time::Duration> {
+    let wait = jiff::SignedDuration::from_secs(i64::from(min_ready_seconds));
+    pods.iter()
+        .filter_map(|pod| Some((known(ready_since(pod)?)? + wait).duration_since(now)))
+        .filter(|left| left.is_positive())
+        .min()
+        .and_then(|left| left.try_into().ok())
+}
+
+/// Takes out of a pod what no controller reads, so that caching every pod of the cluster stays cheap.
+pub(crate) fn trim(pod: &mut Pod) {
+    pod.metadata.managed_fields = Vec::new();
+    let containers = pod.spec.init_containers.iter_mut().chain(&mut pod.spec.containers);
+    for container in containers {
+        container.args = Vec::new();
+        container.command = Vec::new();
+        container.env = Vec::new();
+        container.env_from = Vec::new();
+        container.volume_mounts = Vec::new();
+        container.liveness_probe = None;
+        container.readiness_probe = None;
+        container.startup_probe = None;
+        container.lifecycle = None;
+        container.security_context = None;
+    }
+    pod.spec.ephemeral_containers = Vec::new();
+    pod.spec.affinity = None;
+    pod.spec.topology_spread_constraints = Vec::new();
+    pod.spec.image_pull_secrets = Vec::new();
+    pod.spec.security_context = None;
+}
+
+#[cfg(test)]
+mod tests {
+    use api_types::core::v1::{ContainerStatus, PodCondition};
+
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn at(age: i64) -> Time {
+        Time { seconds: NOW - age, nanos: 0 }
+    }
+
+    /// A running pod that was created `age` seconds ago and is ready since `ready` seconds.
+    fn pod(name: &str, age: i64, ready: Option<i64>) -> Pod {
+        let mut pod = Pod::default();
+        (pod.metadata.name, pod.metadata.uid) = (name.into(), name.into());
+        pod.metadata.creation_timestamp = at(age);
+        pod.spec.node_name = "n".into();
+        pod.status.phase = "Running".into();
+        if let Some(ready) = ready {
+            let condition = PodCondition {
+                type_: "Ready".into(),
+                status: "True".into(),
+                last_transition_time: at(ready),
+                ..PodCondition::default()
+            };
+            pod.status.conditions.push(condition);
+        }
+        pod
+    }
+
+    fn check(pods: Vec<(Pod, usize)>, expected: &[&str]) {
+        let now = Timestamp::from_second(NOW).expect("in range");
+        let ranked = |pods: Vec<(Pod, usize)>| -> Vec<Ranked> {
+            pods.into_iter().map(|(pod, rank)| Ranked { pod: Arc::new(pod), rank }).collect()
+        };
+        for reversed in [false, true] {
+            let mut sorted = ranked(pods.clone());
+            if reversed {
+                sorted.reverse();
+            }
+            sort_for_deletion(&mut sorted, now);
+            let names: Vec<&str> = sorted.iter().map(|ranked| ranked.pod.metadata.name.as_str()).collect();
+            assert_eq!(names, expected);
+        }
+    }
+
+    #[test]
+    fn the_least_useful_pod_goes_first() {
+        let mut unassigned = pod("unassigned", 1000, Some(900));
+        unassigned.spec.node_name.clear();
+        let mut pending = pod("pending", 1000, None);
+        pending.status.phase = "Pending".into();
+        let mut cheap = pod("cheap", 1000, Some(900));
+        cheap.metadata.annotations.insert(DELETION_COST.into(), "-5".into());
+        let mut restarted = pod("restarted", 1000, Some(900));
+        restarted.status.container_statuses =
+            vec![ContainerStatus { restart_count: 3, ..ContainerStatus::default() }];
+        check(
+            vec![
+                (pod("old", 9000, Some(8000)), 0),
+                (restarted, 0),
+                (pod("young", 1000, Some(20)), 0),
+                (pod("doubled", 9000, Some(8000)), 2),
+                (cheap, 0),
+                (pod("unready", 9000, None), 0),
+                (pending, 0),
+                (unassigned, 0),
+            ],
+            &["unassigned", "pending", "unready", "cheap", "doubled", "young", "restarted", "old"],
+        );
+        // Ages of the same magnitude: the UID decides.
+        check(vec![(pod("b", 9000, Some(1001)), 0), (pod("a", 9000, Some(1002)), 0)], &["a", "b"]);
+    }
+
+    #[test]
+    fn availability_is_waited_for() {
+        let now = Timestamp::from_second(NOW).expect("in range");
+        let pods: Vec<_> = [pod("a", 100, Some(4)), pod("b", 100, Some(7)), pod("c", 100, None)]
+            .into_iter()
+            .map(Arc::new)
+            .collect();
+        assert_eq!(next_availability(&pods, 10, now), Some(std::time::Duration::from_secs(3)));
+        assert_eq!(next_availability(&pods, 2, now), None);
+    }
+
+    #[test]
+    fn prefixes_stay_valid() {
+        assert_eq!(name_prefix("web"), "web-");
+        let long = "a".repeat(300);
+        assert_eq!(name_prefix(&long), long);
+    }
+}

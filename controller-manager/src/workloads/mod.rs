@@ -1,0 +1,3 @@
+//! Controllers that keep pods running.
+
+pub(crate) mod replicaset;
