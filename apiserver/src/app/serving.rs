@@ -26,7 +26,7 @@ pub async fn listen(options: &ServingOptions) -> anyhow::Result<TcpListener> {
 /// The address others reach us at: as told, or the source address of the default route.
 pub fn advertise_address(options: &ServingOptions) -> anyhow::Result<IpAddr> {
     if let Some(address) = options.advertise_address {
-        if address.is_unspecified() || address.is_loopback() && !options.bind_address.is_loopback() {
+        if address.is_unspecified() {
             bail!("--advertise-address {address} cannot be reached by others");
         }
         return Ok(address);

@@ -49,6 +49,10 @@ impl KubernetesService {
     /// Creates the service if it is missing and publishes the addresses of all living servers.
     pub async fn reconcile(&self, typed: &Typed, storage: &Arc<dyn Storage>) -> Result<(), StatusError> {
         self.ensure_service(typed).await?;
+        if self.advertise_address.is_loopback() {
+            // Nobody but this host could use it, and endpoints may not hold it: a server for development.
+            return Ok(());
+        }
         self.renew(storage).await.map_err(storage_error)?;
         let addresses = self.living(storage).await.map_err(storage_error)?;
         if addresses.is_empty() {
@@ -61,6 +65,9 @@ impl KubernetesService {
 
     /// Takes this server's address back, as it stops serving.
     pub async fn withdraw(&self, typed: &Typed, storage: &Arc<dyn Storage>) -> Result<(), StatusError> {
+        if self.advertise_address.is_loopback() {
+            return Ok(());
+        }
         match storage.delete(&self.lease_key(), None).await {
             Ok(_) | Err(StorageError::NotFound { .. }) => {}
             Err(error) => return Err(storage_error(error)),
@@ -89,6 +96,9 @@ impl KubernetesService {
             ..ServicePort::default()
         }];
         service.spec.cluster_ip = self.cluster_ip.to_string();
+        service.spec.cluster_ips = vec![self.cluster_ip.to_string()];
+        service.spec.ip_families = vec![if self.cluster_ip.is_ipv6() { "IPv6" } else { "IPv4" }.into()];
+        service.spec.ip_family_policy = Some("SingleStack".into());
         service.spec.session_affinity = "None".into();
         service.spec.type_ = if self.node_port > 0 { "NodePort" } else { "ClusterIP" }.into();
         if typed.create_if_absent(service).await? {
