@@ -19,11 +19,13 @@ pub mod scaling;
 pub mod subresource;
 pub mod warnings;
 
+pub mod allocation;
 pub mod apps;
 pub mod certificates;
 pub mod coordination;
 pub mod core;
 pub mod discovery;
+pub mod networking;
 pub mod node;
 pub mod policy;
 pub mod rbac;

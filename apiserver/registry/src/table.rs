@@ -1,6 +1,6 @@
 //! The list of rows. What is not here does not exist.
 
-use crate::{apps, certificates, coordination, core, discovery, entry::Entry, node, policy, rbac, scheduling};
+use crate::{apps, certificates, coordination, core, discovery, entry::Entry, networking, node, policy, rbac, scheduling};
 use std::sync::LazyLock;
 
 static TABLE: LazyLock<Vec<Entry>> = LazyLock::new(rows);
@@ -45,6 +45,8 @@ fn rows() -> Vec<Entry> {
         certificates::certificatesigningrequests::entry(),
         coordination::leases::entry(),
         discovery::endpointslices::entry(),
+        networking::ipaddresses::entry(),
+        networking::servicecidrs::entry(),
         node::runtimeclasses::entry(),
         policy::poddisruptionbudgets::entry(),
         rbac::clusterrolebindings::entry(),

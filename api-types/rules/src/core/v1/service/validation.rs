@@ -201,7 +201,8 @@ fn validate_affinity(spec: &ServiceSpec, path: &Path, errors: &mut ErrorList) {
     }
 }
 
-fn validate_cluster_ips(spec: &ServiceSpec, old: &[String], errors: &mut ErrorList) {
+/// The addresses and families of a service, as far as they speak for themselves.
+pub fn validate_cluster_ips(spec: &ServiceSpec, old: &[String], errors: &mut ErrorList) {
     if spec.type_ == "ExternalName" {
         return;
     }

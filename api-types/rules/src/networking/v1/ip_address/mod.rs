@@ -1,0 +1,3 @@
+//! Rules of ip address.
+
+pub mod validation;

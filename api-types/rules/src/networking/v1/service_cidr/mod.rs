@@ -1,0 +1,3 @@
+//! Rules of service cidrs.
+
+pub mod validation;

@@ -1,0 +1,4 @@
+//! Resources of group `networking.k8s.io`.
+
+pub mod ipaddresses;
+pub mod servicecidrs;
