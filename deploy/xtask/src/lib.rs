@@ -1,7 +1,13 @@
 //! The project's own chores, run as `cargo xtask <command>`.
 
+mod build;
+mod cluster;
 mod codegen;
 mod facts;
+mod images;
+mod process;
+mod test;
+mod tidy;
 
 use std::path::PathBuf;
 
@@ -28,6 +34,43 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Check the rules of the house: layers, sizes, first lines, names.
+    Tidy,
+    /// Everything that must be green before a change is taken: rules, generated files, tests.
+    Ci,
+    /// Run all tests, unit to end-to-end.
+    Test {
+        /// Leave out the tests that start a cluster on this machine.
+        #[arg(long)]
+        skip_cluster: bool,
+    },
+    /// Build the programs and the archives of all images.
+    Images {
+        /// How to compile.
+        #[arg(long, value_enum, default_value = "release")]
+        profile: build::Profile,
+        /// Use the programs of an earlier build as they are.
+        #[arg(long)]
+        skip_build: bool,
+    },
+    /// Start a single-node cluster on this machine.
+    Up {
+        /// How to compile.
+        #[arg(long, value_enum, default_value = "release")]
+        profile: build::Profile,
+        /// Use the programs of an earlier build as they are.
+        #[arg(long)]
+        skip_build: bool,
+        /// Leave the demo out.
+        #[arg(long)]
+        skip_demo: bool,
+    },
+    /// Take the cluster of this machine down and leave nothing of it.
+    Down {
+        /// Remove the packages that `up` installed as well.
+        #[arg(long)]
+        purge: bool,
+    },
 }
 
 /// Runs the command that the process's arguments name.
@@ -41,6 +84,21 @@ pub fn run() -> Result<()> {
             std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
         }
         Command::Codegen { check } => codegen::run(&root, check),
+        Command::Tidy => tidy::check(&root),
+        Command::Ci => test::ci(&root),
+        Command::Test { skip_cluster } => test::all(&root, skip_cluster),
+        Command::Images { profile, skip_build } => {
+            let binaries = if skip_build {
+                build::Binaries::locate(&root, profile)?
+            } else {
+                build::build(&root, profile)?
+            };
+            images::build(&root, profile, &binaries).map(drop)
+        }
+        Command::Up { profile, skip_build, skip_demo } => {
+            cluster::up(&root, cluster::UpOptions { profile, skip_build, skip_demo })
+        }
+        Command::Down { purge } => cluster::down(!purge),
     }
 }
 

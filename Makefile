@@ -1,0 +1,35 @@
+# The commands of this repository. Everything they do is in `cargo xtask`.
+#
+#   make up      a cluster on this machine, from the sources
+#   make down    nothing of it any more (PURGE=1: also the packages it installed)
+#   make test    all tests, unit to end-to-end
+#   make images  the image archives alone
+#   make ci      what has to be green before a change is taken
+#   make bench   the numbers: start-up, memory, throughput
+
+# cargo may live where sudo's PATH does not look.
+export PATH := $(PATH):$(HOME)/.cargo/bin:/root/.cargo/bin:/usr/local/cargo/bin
+XTASK := cargo xtask
+
+.PHONY: help up down test images ci bench
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+up:
+	@$(XTASK) up
+
+down:
+	@$(XTASK) down $(if $(PURGE),--purge)
+
+test:
+	@$(XTASK) test
+
+images:
+	@$(XTASK) images
+
+ci:
+	@$(XTASK) ci
+
+bench:
+	@cargo run --release --quiet -p bench

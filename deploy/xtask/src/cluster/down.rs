@@ -1,0 +1,218 @@
+//! `down`: takes back everything `up` and the cluster did to this machine.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Result;
+
+use super::{PROGRAMS_DIR, RECORD_DIR, containers, record::Record, services, steps::Steps};
+use crate::process::{command, find_program, output_of, show, succeeds};
+
+/// What only containerd started by `up` has left.
+const CONTAINERD_DIRS: [&str; 2] = ["/var/lib/containerd", "/run/containerd"];
+/// What plugins and pods leave, whoever runs containerd.
+const NETWORK_DIRS: [&str; 2] = ["/var/lib/cni", "/etc/cni/net.d"];
+
+/// Takes the cluster down.
+pub fn down(keep_packages: bool) -> Result<()> {
+    let record = Record::load()?;
+    let mut steps = Steps::new(5);
+    let mut complaints = Vec::new();
+    steps.run("resetting the node", reset)?;
+    steps.run("stopping services", || {
+        complaints.extend(services::stop(&record));
+        Ok(())
+    })?;
+    steps.run("removing processes, mounts and networks", || {
+        if record.started_containerd {
+            end_shims();
+        } else {
+            containers::remove_images(record.images.iter().cloned());
+        }
+        complaints.extend(unmount(&record));
+        remove_network();
+        remove_cgroups();
+        Ok(())
+    })?;
+    steps.run("removing files and settings", || {
+        complaints.extend(remove_files(&record));
+        restore_settings(&record);
+        Ok(())
+    })?;
+    steps.run("removing packages", || {
+        if keep_packages || record.packages.is_empty() {
+            let list: Vec<&str> = record.packages.iter().map(String::as_str).collect();
+            if !list.is_empty() {
+                println!("    kept: {}; 'make down PURGE=1' removes them", list.join(" "));
+            }
+            return Ok(());
+        }
+        let mut purge = command("apt-get", ["-q", "purge", "-y", "--auto-remove"]);
+        show(purge.args(&record.packages).env("DEBIAN_FRONTEND", "noninteractive"))
+    })?;
+    for complaint in &complaints {
+        println!("    could not be removed: {complaint}");
+    }
+    anyhow::ensure!(complaints.is_empty(), "{} things of the cluster are left", complaints.len());
+    if keep_packages && !record.packages.is_empty() {
+        // The next `up` must still know which packages came with the cluster.
+        let mut rest = Record::default();
+        rest.note(|rest| rest.packages.clone_from(&record.packages))?;
+    } else if Path::new(RECORD_DIR).exists() {
+        std::fs::remove_dir_all(RECORD_DIR)?;
+    }
+    println!("Nothing of the cluster is left after {:.0} s.", steps.elapsed());
+    Ok(())
+}
+
+fn reset() -> Result<()> {
+    let program = Path::new(PROGRAMS_DIR).join("kubeadm");
+    if !program.exists() {
+        println!("    there is no kubeadm: nothing to reset");
+        return Ok(());
+    }
+    let path = format!("{PROGRAMS_DIR}:/usr/sbin:/sbin:{}", std::env::var("PATH").unwrap_or_default());
+    let socket = format!("unix://{}", containers::SOCKET);
+    let mut reset = command(
+        &program.to_string_lossy(),
+        ["reset", "--force", "--cleanup-tmp-dir", "--cri-socket", &socket],
+    );
+    if let Err(error) = show(reset.env("PATH", path)) {
+        println!("    kubeadm reset failed, cleaning up without it: {error:#}");
+    }
+    Ok(())
+}
+
+/// Ends the helpers of containers that containerd left running.
+fn end_shims() {
+    let Some(shim) = find_program("containerd-shim-runc-v2") else { return };
+    for process in services::processes_of(&shim) {
+        succeeds(&mut command("kill", ["-KILL", &process.to_string()]));
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    for process in container_processes() {
+        succeeds(&mut command("kill", ["-KILL", &process.to_string()]));
+    }
+}
+
+/// Processes in control groups of pods.
+fn container_processes() -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        .filter(|process| {
+            std::fs::read_to_string(format!("/proc/{process}/cgroup"))
+                .is_ok_and(|text| text.contains("kubepods"))
+        })
+        .collect()
+}
+
+fn unmount(record: &Record) -> Vec<String> {
+    let mut folders: Vec<PathBuf> =
+        ["/var/lib/kubelet", "/run/netns", "/var/run/netns"].map(PathBuf::from).to_vec();
+    if record.started_containerd {
+        folders.extend(CONTAINERD_DIRS.map(PathBuf::from));
+    }
+    let table = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let mut points: Vec<&str> = table
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(1))
+        .filter(|point| folders.iter().any(|folder| Path::new(point).starts_with(folder)))
+        // Network namespaces of others have other names.
+        .filter(|point| !point.contains("/netns/") || point.contains("/netns/cni-"))
+        .collect();
+    points.reverse();
+    points
+        .into_iter()
+        .filter_map(|point| output_of(&mut command("umount", ["--lazy", point])).err())
+        .map(|error| format!("{error:#}"))
+        .collect()
+}
+
+fn remove_network() {
+    let namespaces = std::fs::read_dir("/run/netns").into_iter().flatten().filter_map(Result::ok);
+    for name in namespaces.filter_map(|entry| entry.file_name().into_string().ok()) {
+        if name.starts_with("cni-") {
+            succeeds(&mut command("ip", ["netns", "delete", &name]));
+        }
+    }
+    let tables = output_of(&mut command("nft", ["list", "tables"])).unwrap_or_default();
+    for table in tables.lines().filter_map(|line| line.trim().strip_prefix("table ")) {
+        let mut words = table.split_whitespace();
+        if let (Some(family), Some(name)) = (words.next(), words.next())
+            && ["kube-proxy", "node-network"].contains(&name)
+        {
+            succeeds(&mut command("nft", ["delete", "table", family, name]));
+        }
+    }
+    for interface in ["cni0", "node-network"] {
+        if Path::new("/sys/class/net").join(interface).exists() {
+            succeeds(&mut command("ip", ["link", "delete", interface]));
+        }
+    }
+}
+
+/// Removes the control groups of pods, innermost first.
+fn remove_cgroups() {
+    let mut roots = vec![PathBuf::from("/sys/fs/cgroup")];
+    roots.extend(folders_in(Path::new("/sys/fs/cgroup")));
+    for root in roots {
+        for folder in folders_in(&root) {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name.starts_with("kubepods") || name == "k8s.io" {
+                remove_tree(&folder);
+            }
+        }
+    }
+}
+
+fn remove_tree(folder: &Path) {
+    folders_in(folder).iter().for_each(|inner| remove_tree(inner));
+    // A group with processes of others in it stays.
+    let _ = std::fs::remove_dir(folder);
+}
+
+fn folders_in(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.is_dir() && !path.is_symlink())
+        .collect()
+}
+
+fn remove_files(record: &Record) -> Vec<String> {
+    let mut folders: Vec<PathBuf> = record.folders.iter().cloned().collect();
+    if record.started_containerd {
+        folders.extend(CONTAINERD_DIRS.map(PathBuf::from));
+    }
+    let mut complaints = Vec::new();
+    for file in &record.files {
+        if let Err(error) = std::fs::remove_file(file)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            complaints.push(format!("{}: {error}", file.display()));
+        }
+    }
+    for folder in folders {
+        if let Err(error) = std::fs::remove_dir_all(&folder)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            complaints.push(format!("{}: {error}", folder.display()));
+        }
+    }
+    // Folders that others may use as well go only when they are empty.
+    for folder in NETWORK_DIRS.iter().chain(&["/usr/local/share/kubernetes", "/etc/cni", "/opt/cni"]) {
+        remove_tree(Path::new(folder));
+    }
+    complaints
+}
+
+fn restore_settings(record: &Record) {
+    for (name, old) in &record.sysctls {
+        // A setting whose module is gone has no value to restore.
+        let _ = std::fs::write(Path::new("/proc/sys").join(name), old);
+    }
+}

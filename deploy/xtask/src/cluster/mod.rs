@@ -1,0 +1,33 @@
+//! `up` and `down`: a single-node cluster on this machine, and nothing of it afterwards.
+
+mod check;
+mod containers;
+mod demo;
+mod down;
+mod install;
+mod packages;
+mod record;
+mod services;
+mod steps;
+mod up;
+
+use std::path::Path;
+
+pub use down::down;
+pub use up::{UpOptions, up};
+
+/// Where everything that `up` remembers is.
+const RECORD_DIR: &str = "/var/lib/kube-up";
+/// The administrator's kubeconfig.
+const ADMIN_KUBECONFIG: &str = "/etc/kubernetes/admin.conf";
+/// Where programs go: never where the distribution puts its own.
+const PROGRAMS_DIR: &str = "/usr/local/bin";
+/// Where `kubeadm init` looks for image archives.
+const ARCHIVES_DIR: &str = "/usr/local/share/kubernetes/images";
+/// Units and settings of kube-supervisor.
+const SUPERVISOR_DIR: &str = "/etc/kube-supervisor";
+
+/// Whether systemd is the first process.
+fn uses_systemd() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}

@@ -1,0 +1,67 @@
+//! Running the tests: rules, generated files, the workspace, and a cluster on this machine.
+
+use std::{path::Path, process::Command};
+
+use anyhow::Result;
+
+use crate::{
+    build::{Profile, cargo_program, host_triple, static_flags},
+    cluster::{self, UpOptions},
+    codegen,
+    process::show,
+    tidy,
+};
+
+/// The package of the tests that need a running cluster.
+const CLUSTER_TESTS: &str = "e2e";
+
+/// Rules and generated files, then all tests.
+pub fn ci(root: &Path) -> Result<()> {
+    announce("formatting");
+    show(cargo(root, &["fmt", "--all", "--check"]).env_remove("RUSTFLAGS"))?;
+    announce("generated files");
+    codegen::run(root, true)?;
+    all(root, false)
+}
+
+/// All tests; those with a cluster at the end, on a cluster of their own.
+pub fn all(root: &Path, skip_cluster: bool) -> Result<()> {
+    announce("rules of the house");
+    tidy::check(root)?;
+    announce("tests of the workspace");
+    // Static as the programs in the images, so that one compilation serves both.
+    let triple = host_triple()?;
+    let target = ["--target", triple.as_str()];
+    show(
+        cargo(root, &["test", "--workspace", "--no-fail-fast"])
+            .args(target)
+            .args(["--exclude", CLUSTER_TESTS]),
+    )?;
+    if skip_cluster {
+        return Ok(());
+    }
+    announce("a cluster on this machine");
+    let options = UpOptions { profile: Profile::Dev, skip_build: false, skip_demo: false };
+    let outcome = cluster::up(root, options).and_then(|()| {
+        announce("end-to-end tests");
+        show(
+            cargo(root, &["test", "-p", CLUSTER_TESTS])
+                .args(target)
+                .args(["--", "--test-threads=1", "--nocapture"])
+                .env("KUBECONFIG", "/etc/kubernetes/admin.conf"),
+        )
+    });
+    announce("taking the cluster down");
+    let down = cluster::down(true);
+    outcome.and(down)
+}
+
+fn cargo(root: &Path, words: &[&str]) -> Command {
+    let mut cargo = Command::new(cargo_program());
+    cargo.args(words).current_dir(root).env("RUSTFLAGS", static_flags());
+    cargo
+}
+
+fn announce(what: &str) {
+    println!("=== {what}");
+}
