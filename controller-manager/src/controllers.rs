@@ -32,14 +32,24 @@ pub fn all() -> &'static [Entry] {
     ALL
 }
 
-const ALL: &[Entry] = &[Entry {
-    name: "replicaset-controller",
-    aliases: &["replicaset"],
-    on_by_default: true,
-    service_account: "replicaset-controller",
-    event_source: "replicaset-controller",
-    start: workloads::replicaset::start,
-}];
+const ALL: &[Entry] = &[
+    Entry {
+        name: "replicaset-controller",
+        aliases: &["replicaset"],
+        on_by_default: true,
+        service_account: "replicaset-controller",
+        event_source: "replicaset-controller",
+        start: workloads::replicaset::start,
+    },
+    Entry {
+        name: "endpointslice-controller",
+        aliases: &["endpointslice"],
+        on_by_default: true,
+        service_account: "endpointslice-controller",
+        event_source: "endpoint-slice-controller",
+        start: crate::network::endpointslice::start,
+    },
+];
 
 /// Controllers of upstream that this program does not have: they can be switched off, not on.
 const ABSENT: &[(&str, &[&str])] = &[

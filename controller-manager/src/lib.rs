@@ -8,6 +8,7 @@ mod clients;
 mod context;
 pub mod controllers;
 pub mod options;
+mod network;
 mod ownership;
 mod pods;
 mod workloads;
