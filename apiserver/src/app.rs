@@ -93,7 +93,7 @@ pub async fn start(options: Options, backend: Backend, shutdown: Shutdown) -> an
         index: Arc::clone(&policy_index),
         authorizer: Arc::clone(&authorizer_cell),
     });
-    let write_hooks = hooks::WriteHooksOfRows::new(escalation, &options.generic);
+    let mut write_hooks = hooks::WriteHooksOfRows::new(escalation, &options, &storage);
     let transformed = encryption::Encryption::load(&options.etcd, &loops)?;
     let resources = Resources::builtin(&BuiltinOptions {
         entries: apiserver_registry::all(),
@@ -104,7 +104,7 @@ pub async fn start(options: Options, backend: Backend, shutdown: Shutdown) -> an
     });
     runtime_config.apply(&resources);
     let typed = Typed::new(resources.clone());
-    write_hooks.connect(&typed);
+    write_hooks.connect(&resources, &loops);
 
     let authorization = authorization::build(&options.generic, &typed, policy_index, &loops)?;
     let authorizer = authorization.authorizer.clone();

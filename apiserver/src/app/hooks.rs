@@ -1,49 +1,93 @@
 //! What surrounds writes, and what is done after the start.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use apiserver_registry::{Entry, WriteHooks};
+use apiserver_registry::allocation::{Addresses, Repair, ServiceAllocation, StoredPorts};
+use apiserver_registry::{Entry, Objects, WriteHooks};
 use apiserver_storage::Storage;
 use component_base::Shutdown;
 use component_base::health::Health;
+use ipnet::IpNet;
 
-use crate::options::{GenericOptions, Options};
+use crate::endpoints::Resources;
+use crate::options::Options;
+use crate::store::{Store, StoreObjects, Stores};
 use crate::system::authentication_config::{self, AuthenticationFacts};
 use crate::system::escalation_hooks::EscalationHooks;
 use crate::system::hooks::Hooks;
 use crate::system::identity_lease::{self, IdentityLease};
 use crate::system::kubernetes_service::{self, KubernetesService};
-use crate::system::typed::Typed;
-use crate::system::{default_namespaces, priority_classes, rbac_bootstrap};
+use crate::system::typed::{Silent, Typed};
+use crate::system::{default_namespaces, default_service_cidr, priority_classes, rbac_bootstrap};
 
 /// How often the default namespaces are looked after, as upstream does.
 const NAMESPACES_PERIOD: Duration = Duration::from_secs(60);
 /// How often the published authentication facts are compared.
 const FACTS_PERIOD: Duration = Duration::from_secs(60);
 
+/// The stores, which are made after the hooks that use them.
+#[derive(Default)]
+struct LateStores(OnceLock<Arc<Resources>>);
+
+impl Stores for LateStores {
+    fn store_of(&self, entry: &'static Entry) -> Option<Arc<Store>> {
+        self.0.get()?.store_of(entry)
+    }
+}
+
 /// Finds the hooks around the writes of a row.
 pub struct WriteHooksOfRows {
     escalation: Arc<EscalationHooks>,
+    services: Arc<ServiceAllocation>,
+    repair: Option<Repair>,
+    stores: Arc<LateStores>,
 }
 
 impl WriteHooksOfRows {
-    /// The hooks of all rows.
-    pub fn new(escalation: Arc<EscalationHooks>, _: &GenericOptions) -> WriteHooksOfRows {
-        WriteHooksOfRows { escalation }
+    /// The hooks of all rows. `storage` holds the shared ranges.
+    pub fn new(escalation: Arc<EscalationHooks>, options: &Options, storage: &Arc<dyn Storage>) -> WriteHooksOfRows {
+        let stores = Arc::new(LateStores::default());
+        let objects: Arc<dyn Objects> = Arc::new(StoreObjects::new(stores.clone(), Arc::new(Silent)));
+        let networks: Vec<IpNet> = options.generic.service_cluster_ip_range.iter().map(|range| range.0).collect();
+        let root = options.etcd.etcd_prefix.trim_end_matches('/');
+        let node_ports = options.generic.service_node_port_range.0.clone();
+        let ports = Arc::new(StoredPorts::new(storage.clone(), root, node_ports));
+        let addresses = || Addresses::new(objects.clone(), &networks);
+        WriteHooksOfRows {
+            escalation,
+            services: Arc::new(ServiceAllocation::new(addresses(), ports.clone(), objects.clone())),
+            repair: Some(Repair::new(addresses(), ports, objects.clone())),
+            stores,
+        }
     }
 
     /// The hooks of one row.
     pub fn of(&self, entry: &'static Entry) -> Option<Arc<dyn WriteHooks>> {
         match (entry.facts.group, entry.facts.plural) {
             ("rbac.authorization.k8s.io", _) => Some(self.escalation.clone()),
+            ("", "services") => Some(self.services.clone()),
             _ => None,
         }
     }
 
-    /// Gives the hooks the stores, which are made after them.
-    pub fn connect(&self, _: &Typed) {}
+    /// Gives the hooks the stores and starts the repair of allocations.
+    pub fn connect(&mut self, resources: &Arc<Resources>, loops: &Shutdown) {
+        // Set once, by the only caller.
+        let _ = self.stores.0.set(resources.clone());
+        let Some(repair) = self.repair.take() else { return };
+        let (resources, loops) = (resources.clone(), loops.clone());
+        tokio::spawn(async move {
+            // What the caches do not show yet would look as if nobody held it.
+            while !resources.are_ready() {
+                if !loops.sleep(Duration::from_millis(100)).await {
+                    return;
+                }
+            }
+            loops.run_until(repair.run()).await;
+        });
+    }
 }
 
 /// What the loops must know of this server.
@@ -102,6 +146,15 @@ pub fn start(
         hooks.once("scheduling/bootstrap-system-priority-classes", move || {
             let typed = t.clone();
             async move { priority_classes::ensure(&typed).await }
+        });
+    }
+    if typed.serves::<api_types::networking::v1::ServiceCIDR>() {
+        let t = typed.clone();
+        let networks: Vec<String> =
+            options.generic.service_cluster_ip_range.iter().map(ToString::to_string).collect();
+        hooks.once("start-kubernetes-service-cidr-controller", move || {
+            let (typed, networks) = (t.clone(), networks.clone());
+            async move { default_service_cidr::ensure(&typed, &networks).await }
         });
     }
     let t = typed.clone();

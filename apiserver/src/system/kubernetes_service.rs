@@ -97,8 +97,6 @@ impl KubernetesService {
         }];
         service.spec.cluster_ip = self.cluster_ip.to_string();
         service.spec.cluster_ips = vec![self.cluster_ip.to_string()];
-        service.spec.ip_families = vec![if self.cluster_ip.is_ipv6() { "IPv6" } else { "IPv4" }.into()];
-        service.spec.ip_family_policy = Some("SingleStack".into());
         service.spec.session_affinity = "None".into();
         service.spec.type_ = if self.node_port > 0 { "NodePort" } else { "ClusterIP" }.into();
         if typed.create_if_absent(service).await? {

@@ -4,6 +4,7 @@
 pub mod authentication_config;
 pub mod authorization_feed;
 pub mod default_namespaces;
+pub mod default_service_cidr;
 pub mod escalation_hooks;
 pub mod follow;
 pub mod hooks;

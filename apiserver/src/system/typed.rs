@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use apiserver_admission::Notes;
-use apiserver_registry::{Context, Entry};
+use apiserver_registry::{Context, Entry, SubresourceKind};
 use apiserver_storage::Freshness;
 use async_trait::async_trait;
 use machinery::Resource;
@@ -119,14 +119,35 @@ impl Typed {
         name: &str,
         change: impl FnMut(&mut T) + Send,
     ) -> Result<T, StatusError> {
+        self.update_by(namespace, name, UpdateRules::Main, change).await
+    }
+
+    /// Changes the status of an object.
+    pub async fn update_status<T: Resource>(
+        &self,
+        namespace: &str,
+        name: &str,
+        change: impl FnMut(&mut T) + Send,
+    ) -> Result<T, StatusError> {
+        match entry_of::<T>()?.subresource("status").map(|subresource| subresource.kind) {
+            Some(SubresourceKind::View(view)) => {
+                self.update_by(namespace, name, UpdateRules::View(view), change).await
+            }
+            _ => Err(StatusError::internal_error(format!("{} have no status", T::PLURAL))),
+        }
+    }
+
+    async fn update_by<T: Resource>(
+        &self,
+        namespace: &str,
+        name: &str,
+        rules: UpdateRules,
+        change: impl FnMut(&mut T) + Send,
+    ) -> Result<T, StatusError> {
         let store = self.store::<T>()?;
-        let resource = store.resource().clone();
-        let mut change = InPlace {
-            change,
-            not_found: StatusError::not_found(&resource, name),
-            kind: std::marker::PhantomData,
-        };
-        let updated = store.update(&context(namespace, name), UpdateRules::Main, false, &mut change).await?;
+        let not_found = StatusError::not_found(store.resource(), name);
+        let mut change = InPlace { change, not_found, kind: std::marker::PhantomData };
+        let updated = store.update(&context(namespace, name), rules, false, &mut change).await?;
         downcast(updated.stored.object)
     }
 
