@@ -4,6 +4,7 @@
 //! behind the ports that `kubelet-adapters` implements.
 
 pub mod app;
+pub mod certificates;
 pub mod cluster;
 pub mod config;
 pub mod context;
@@ -13,10 +14,12 @@ mod housekeeping;
 mod mirrors;
 pub mod node;
 pub mod objects;
+mod observer;
 pub mod observing;
 pub mod options;
 pub mod pods;
 pub mod probing;
+pub mod server;
 pub mod sources;
 pub mod statuses;
 pub mod view;

@@ -120,7 +120,11 @@ pub struct Parameters {
 impl Parameters {
     /// A parameter; empty when the path has none of that name.
     pub fn get(&self, name: &str) -> &str {
-        self.values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str()).unwrap_or_default()
+        self.values
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value.as_str())
+            .unwrap_or_default()
     }
 
     /// The pod's uid, where the path has one.
@@ -194,7 +198,11 @@ mod tests {
         check(Method::GET, "/healthz/syncloop", Ok((Page::Healthz, &[("check", "syncloop")])));
         check(Method::GET, "/runningpods/", Ok((Page::RunningPods, &[])));
         check(Method::GET, "/metrics/cadvisor", Ok((Page::CadvisorMetrics, &[])));
-        check(Method::POST, "/exec/ns/p/c", Ok((Page::Exec, &[("pod", "p"), ("container", "c"), ("uid", "")])));
+        check(
+            Method::POST,
+            "/exec/ns/p/c",
+            Ok((Page::Exec, &[("pod", "p"), ("container", "c"), ("uid", "")])),
+        );
         check(Method::GET, "/exec/ns/p/u/c", Ok((Page::Exec, &[("uid", "u"), ("container", "c")])));
         check(Method::GET, "/portForward/ns/p/u", Ok((Page::PortForward, &[("uid", "u")])));
         check(Method::GET, "/logs/", Ok((Page::NodeLogs, &[("*", "")])));

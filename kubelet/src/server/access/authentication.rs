@@ -1,11 +1,12 @@
 //! Users by client certificate, by token, or by nothing at all.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api_types::authentication::v1::{TokenReview, TokenReviewSpec};
 use async_trait::async_trait;
 use client::Client;
-use component_base::tls::{ClientAuthorities, Reloaded};
+use component_base::tls::Reloaded;
+use component_base::tls::server::ClientAuthorities;
 use jiff::Timestamp;
 
 use super::remembered::Remembered;
@@ -37,8 +38,9 @@ impl Authenticator for ClientCertificate {
             return Ok(None);
         }
         let authorities = self.authorities.current();
-        let facts =
-            authorities.verify(presented.certificates, Timestamp::now()).map_err(|error| error.to_string())?;
+        let facts = authorities
+            .verify(presented.certificates, Timestamp::now())
+            .map_err(|error| error.to_string())?;
         if facts.common_name.is_empty() {
             return Ok(None);
         }
@@ -67,7 +69,8 @@ impl TokenWebhook {
     async fn review(&self, token: &str) -> Result<Option<User>, String> {
         let spec = TokenReviewSpec { token: token.to_owned(), ..Default::default() };
         let review = TokenReview { spec, ..Default::default() };
-        let answer = self.client.all::<TokenReview>().create(&review).await.map_err(|error| error.to_string())?;
+        let answer =
+            self.client.all::<TokenReview>().create(&review).await.map_err(|error| error.to_string())?;
         let status = answer.status;
         if !status.authenticated {
             if !status.error.is_empty() {
@@ -88,12 +91,12 @@ impl TokenWebhook {
 impl Authenticator for TokenWebhook {
     async fn authenticate(&self, presented: &Presented<'_>) -> Result<Option<User>, String> {
         let Some(token) = presented.token else { return Ok(None) };
-        if let Some(known) = self.known.get(&token.to_owned()) {
+        if let Some(known) = self.known.get(&token.to_owned(), Instant::now()) {
             return Ok(known);
         }
         let user = self.review(token).await?;
         let time = if user.is_some() { self.time } else { self.time.min(REFUSED_TIME) };
-        self.known.put(token.to_owned(), user.clone(), time);
+        self.known.put(token.to_owned(), user.clone(), time, Instant::now());
         Ok(user)
     }
 }

@@ -1,6 +1,6 @@
 //! Permissions as the API server sees them, or none asked for.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api_types::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use async_trait::async_trait;
@@ -40,7 +40,7 @@ impl AccessReviews {
 impl Authorizer for AccessReviews {
     async fn authorize(&self, user: &User, attributes: &NodeAttributes) -> Result<bool, String> {
         let question = (user.clone(), attributes.clone());
-        if let Some(known) = self.known.get(&question) {
+        if let Some(known) = self.known.get(&question, Instant::now()) {
             return Ok(known);
         }
         let review = SubjectAccessReview { spec: spec(user, attributes), ..Default::default() };
@@ -50,7 +50,7 @@ impl Authorizer for AccessReviews {
             tracing::debug!(error = status.evaluation_error, "access was not fully evaluated");
         }
         let time = if status.allowed { self.allowed_time } else { self.denied_time };
-        self.known.put(question, status.allowed, time);
+        self.known.put(question, status.allowed, time, Instant::now());
         Ok(status.allowed)
     }
 }

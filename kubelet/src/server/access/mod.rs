@@ -84,8 +84,13 @@ impl Access {
     }
 
     /// Lets a request in, or answers why not.
-    pub async fn check(&self, head: &http::request::Parts, certificates: &[CertificateDer<'static>]) -> Result<(), Reply> {
-        let token = head.headers.get(http::header::AUTHORIZATION).and_then(|value| bearer(value.to_str().ok()?));
+    pub async fn check(
+        &self,
+        head: &http::request::Parts,
+        certificates: &[CertificateDer<'static>],
+    ) -> Result<(), Reply> {
+        let token =
+            head.headers.get(http::header::AUTHORIZATION).and_then(|value| bearer(value.to_str().ok()?));
         let Some(user) = self.user(&Presented { certificates, token }).await else {
             return Err(reply::text(StatusCode::UNAUTHORIZED, "Unauthorized"));
         };

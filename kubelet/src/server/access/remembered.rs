@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tokio::time::Instant;
 
 /// Answers kept at most; past it the oldest half is forgotten, as clients of one node are few.
 const MOST: usize = 4096;
@@ -22,17 +21,16 @@ impl<K: Clone + Eq + Hash, V: Clone> Remembered<K, V> {
     }
 
     /// An answer that still holds.
-    pub(super) fn get(&self, key: &K) -> Option<V> {
+    pub(super) fn get(&self, key: &K, now: Instant) -> Option<V> {
         let entries = self.entries.lock();
-        entries.get(key).filter(|(_, until)| *until > Instant::now()).map(|(value, _)| value.clone())
+        entries.get(key).filter(|(_, until)| *until > now).map(|(value, _)| value.clone())
     }
 
     /// Keeps an answer; not at all for a time of zero.
-    pub(super) fn put(&self, key: K, value: V, time: Duration) {
+    pub(super) fn put(&self, key: K, value: V, time: Duration, now: Instant) {
         if time.is_zero() {
             return;
         }
-        let now = Instant::now();
         let mut entries = self.entries.lock();
         if entries.len() >= MOST {
             entries.retain(|_, (_, until)| *until > now);
@@ -51,23 +49,24 @@ impl<K: Clone + Eq + Hash, V: Clone> Remembered<K, V> {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn answers_end() {
-        let remembered = Remembered::new();
-        remembered.put("a", 1, Duration::from_secs(10));
-        remembered.put("b", 2, Duration::ZERO);
-        assert_eq!((remembered.get(&"a"), remembered.get(&"b")), (Some(1), None));
-        tokio::time::advance(Duration::from_secs(11)).await;
-        assert_eq!(remembered.get(&"a"), None);
+    const TEN: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn answers_end() {
+        let (remembered, now) = (Remembered::new(), Instant::now());
+        remembered.put("a", 1, TEN, now);
+        remembered.put("b", 2, Duration::ZERO, now);
+        assert_eq!((remembered.get(&"a", now), remembered.get(&"b", now)), (Some(1), None));
+        assert_eq!(remembered.get(&"a", now + TEN), None);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn memory_is_bounded() {
-        let remembered = Remembered::new();
+    #[test]
+    fn memory_is_bounded() {
+        let (remembered, now) = (Remembered::new(), Instant::now());
         for number in 0..3 * MOST {
-            remembered.put(number, (), Duration::from_secs(10));
+            remembered.put(number, (), TEN, now + Duration::from_millis(number as u64));
         }
         assert!(remembered.entries.lock().len() <= MOST);
-        assert_eq!(remembered.get(&(3 * MOST - 1)), Some(()));
+        assert_eq!(remembered.get(&(3 * MOST - 1), now), Some(()));
     }
 }
