@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use api_types::core::v1::{Node, Taint};
 use arc_swap::ArcSwap;
+use client::Client;
 use component_base::health::{Endpoint, Health};
 use component_base::metrics::Metrics;
 use component_base::server::SideServer;
@@ -23,23 +24,30 @@ use kubelet_core::garbage::ContainerGcPolicy;
 use kubelet_core::node_status::{self, Registration};
 use kubelet_core::ports::{CgroupVersion, MachineFacts, RuntimeVersion};
 use kubelet_core::qos::{CpuQuotaPolicy, ResourcePolicy};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::certificates::{CertificateStore, Rotation, Wanted, client_config};
+use crate::cluster::Cluster;
 use crate::config::{self, KubeletConfiguration};
 use crate::context::{Context, Ports};
-use crate::events::Recorder;
+use crate::events::{Record, Recorder};
 use crate::housekeeping::{self, ContainerGc};
+use crate::mirrors;
 use crate::node::addresses::{self, NodeIpFlag};
-use crate::node::{kernel, reserved, runtime};
+use crate::node::pressure::PressureWatch;
+use crate::node::status::Reporter;
+use crate::node::{kernel, lease, registration, reserved, runtime};
+use crate::objects::watched::WatchedObjects;
 use crate::objects::{NoObjects, Objects};
 use crate::observing::PodCache;
 use crate::options::{self, Options};
 use crate::pods::images::ImagePuller;
+use crate::pods::manager::Sources;
 use crate::pods::worker::Shared;
 use crate::pods::{Manager, ManagerHandle, Neighbours, PodEvent};
-use crate::sources::manifests::Manifests;
-use crate::statuses::{ApiPods, Statuses};
+use crate::sources::{self, manifests::Manifests};
+use crate::statuses::{ApiPods, PodApi, Statuses};
 
 /// How often to try the runtime again while it does not answer at the start.
 const RUNTIME_RETRY: Duration = Duration::from_secs(2);
@@ -115,8 +123,31 @@ pub async fn run_with(
         }
     };
     let node = first_node(&options, &config, &facts, &ports, &node_name).await?;
+    let rotate = config.rotate_certificates;
+    let client = match client_config(&options, &node_name, rotate, &shutdown).await? {
+        Some(mut client_config) => {
+            let rate = (config.kube_api_qps > 0).then(|| {
+                let burst = u32::try_from(config.kube_api_burst).unwrap_or(100);
+                #[expect(clippy::cast_precision_loss, reason = "requests per second are few")]
+                let rate = config.kube_api_qps as f32;
+                (rate, burst)
+            });
+            client_config.rate_limit = rate;
+            client_config.user_agent = version::user_agent("kubelet");
+            Some(Client::new(client_config)?)
+        }
+        None if options.kubeconfig.is_some() => return Ok(()),
+        None => {
+            tracing::warn!("standalone mode: no --kubeconfig, no API server");
+            None
+        }
+    };
     let (recorder, records) = Recorder::new(&node_name);
-    let objects: Arc<dyn Objects> = Arc::new(NoObjects);
+    let (events, received) = mpsc::unbounded_channel::<PodEvent>();
+    let objects: Arc<dyn Objects> = match &client {
+        Some(client) => Arc::new(WatchedObjects::start(client.clone(), events.clone(), &shutdown)),
+        None => Arc::new(NoObjects),
+    };
     let context = Arc::new(Context {
         policy: resource_policy(&config, &facts, ports.cgroups.version()),
         pid_limit: ports.machine.processes().await.map(|count| count.limit).unwrap_or(0),
@@ -125,7 +156,8 @@ pub async fn run_with(
         dns: dns_facts(&config, &host_ips)?,
         started_at: Timestamp::now(),
         host_ips: ArcSwap::from_pointee(host_ips),
-        node: ArcSwap::from_pointee(node),
+        node: ArcSwap::from_pointee(node.clone()),
+        pressures: ArcSwap::default(),
         runtime_status: ArcSwap::from_pointee(
             ports.runtime.status().await.map_err(|error| error.to_string()),
         ),
@@ -140,80 +172,249 @@ pub async fn run_with(
     reserved::ensure_cgroups(&context, kubelet_core::qos::MIN_SHARES)
         .await
         .context("failed to make the cgroups of pods")?;
-    serve(&options, context, records, shutdown).await
-}
-
-/// Starts every task, and ends them on shutdown.
-async fn serve(
-    options: &Options,
-    context: Arc<Context>,
-    mut records: mpsc::Receiver<crate::events::Record>,
-    shutdown: Shutdown,
-) -> anyhow::Result<()> {
-    let mut tasks = JoinSet::new();
-    let cache = PodCache::new(context.ports.runtime.clone());
-    let api_pods = Arc::new(ApiPods::default());
-    let statuses = Statuses::new(api_pods.clone());
-    let neighbours = Arc::new(Neighbours::default());
-    let (events, received) = mpsc::unbounded_channel::<PodEvent>();
-    let (finished, mut finishes) = mpsc::unbounded_channel();
-    let (changed, mut changes) = mpsc::unbounded_channel();
-    let (seen, seen_receiver) = watch::channel(0);
-    let handle = Arc::new(ManagerHandle::default());
-    let shared = Shared {
-        context: context.clone(),
-        cache: cache.clone(),
-        statuses: statuses.clone(),
-        images: ImagePuller::new(context.clone()),
-        neighbours,
-        seen: seen_receiver,
-        finished,
-    };
-
-    tasks.spawn(cache.clone().run(changed, shutdown.clone()));
+    let parts = Parts::new(&context);
     // The first list comes before any pod: what runs already must be seen before anything is started.
-    while cache.refresh("").await.is_err() {
-        if !shutdown.sleep(RUNTIME_RETRY).await {
-            return Ok(());
+    let mut tasks = JoinSet::new();
+    if !start_observing(&mut tasks, &parts, &events, &shutdown).await {
+        return Ok(());
+    }
+    start_pods(&mut tasks, &parts, client.is_some(), events.clone(), received, &shutdown);
+    start_node(&mut tasks, &options, &parts, &events, &shutdown)?;
+    serve_health(&mut tasks, &context, &parts.cache, &shutdown).await?;
+    match &client {
+        Some(client) => {
+            start_cluster(&mut tasks, client, &parts, node, node_ip, events, &shutdown);
+            tasks.spawn(events_to_api(client.clone(), context.clone(), records, shutdown.clone()));
+            start_certificates(&mut tasks, client, &options, &parts, &shutdown);
+        }
+        // Without an API, events are for the log, which has them already.
+        None => {
+            tasks.spawn(discard(records));
         }
     }
-    // Both forwarders end with their senders.
+    shutdown.wait().await;
+    tasks.shutdown().await;
+    Ok(())
+}
+
+/// The parts that several tasks share.
+struct Parts {
+    context: Arc<Context>,
+    cache: Arc<PodCache>,
+    api_pods: Arc<ApiPods>,
+    statuses: Arc<Statuses>,
+    neighbours: Arc<Neighbours>,
+    manager: Arc<ManagerHandle>,
+    /// Told when the node's status may have changed.
+    node_changed: Arc<Notify>,
+    seen: watch::Sender<u64>,
+}
+
+impl Parts {
+    fn new(context: &Arc<Context>) -> Parts {
+        let api_pods = Arc::new(ApiPods::default());
+        Parts {
+            cache: PodCache::new(context.ports.runtime.clone()),
+            statuses: Statuses::new(api_pods.clone()),
+            api_pods,
+            neighbours: Arc::default(),
+            manager: Arc::default(),
+            node_changed: Arc::default(),
+            seen: watch::Sender::new(0),
+            context: context.clone(),
+        }
+    }
+}
+
+/// Starts the lists of the runtime and waits for the first. Returns false on shutdown.
+async fn start_observing(
+    tasks: &mut JoinSet<()>,
+    parts: &Parts,
+    events: &mpsc::UnboundedSender<PodEvent>,
+    shutdown: &Shutdown,
+) -> bool {
+    let (changed, mut changes) = mpsc::unbounded_channel();
+    tasks.spawn(parts.cache.clone().run(changed, shutdown.clone()));
     let to_manager = events.clone();
     tasks.spawn(async move {
+        // Ends with its sender.
         while let Some(uids) = changes.recv().await {
             let _ = to_manager.send(PodEvent::Observed(uids));
         }
     });
+    while parts.cache.refresh("").await.is_err() {
+        if !shutdown.sleep(RUNTIME_RETRY).await {
+            return false;
+        }
+    }
+    true
+}
+
+/// Starts the owner of the list of pods, and the manifests.
+fn start_pods(
+    tasks: &mut JoinSet<()>,
+    parts: &Parts,
+    with_api: bool,
+    events: mpsc::UnboundedSender<PodEvent>,
+    received: mpsc::UnboundedReceiver<PodEvent>,
+    shutdown: &Shutdown,
+) {
+    let context = &parts.context;
+    let (finished, mut finishes) = mpsc::unbounded_channel();
     let to_manager = events.clone();
     tasks.spawn(async move {
+        // Ends with its sender.
         while let Some(uid) = finishes.recv().await {
             let _ = to_manager.send(PodEvent::Finished(uid));
         }
     });
-    // Without an API, events are for the log, which has them already.
-    tasks.spawn(async move { while records.recv().await.is_some() {} });
-
+    let shared = Shared {
+        context: context.clone(),
+        cache: parts.cache.clone(),
+        statuses: parts.statuses.clone(),
+        images: ImagePuller::new(context.clone()),
+        neighbours: parts.neighbours.clone(),
+        seen: parts.seen.subscribe(),
+        finished,
+    };
     let static_path = context.config.static_pod_path.clone();
-    let manager =
-        Manager::new(shared, api_pods, handle.clone(), events.clone(), seen, false, !static_path.is_empty());
+    let sources = Sources { api: with_api, manifests: !static_path.is_empty() };
+    let manager = Manager::new(
+        shared,
+        parts.api_pods.clone(),
+        parts.manager.clone(),
+        events.clone(),
+        parts.seen.clone(),
+        sources,
+    );
     tasks.spawn(manager.run(received, shutdown.clone()));
     if !static_path.is_empty() {
         let period = context.config.file_check_frequency.0;
         let manifests = Manifests::new(PathBuf::from(static_path), context.node_name.clone(), period);
-        tasks.spawn(manifests.run(events.clone(), shutdown.clone()));
+        tasks.spawn(manifests.run(events, shutdown.clone()));
     }
-    let node_changed = Arc::new(tokio::sync::Notify::new());
-    tasks.spawn(runtime::watch(context.clone(), node_changed, shutdown.clone()));
+}
+
+/// Starts what watches over the node itself.
+fn start_node(
+    tasks: &mut JoinSet<()>,
+    options: &Options,
+    parts: &Parts,
+    events: &mpsc::UnboundedSender<PodEvent>,
+    shutdown: &Shutdown,
+) -> anyhow::Result<()> {
+    let context = &parts.context;
+    tasks.spawn(runtime::watch(context.clone(), parts.node_changed.clone(), shutdown.clone()));
     let policy = ContainerGcPolicy {
         keep_per_container: options.maximum_dead_containers_per_container,
         minimum_age: options.minimum_container_ttl_duration,
     };
-    housekeeping::start(&mut tasks, &context, &cache, &handle, ContainerGc { policy }, &shutdown);
-    serve_health(&mut tasks, &context, &cache, &shutdown).await?;
-
-    shutdown.wait().await;
-    tasks.shutdown().await;
+    let containers = ContainerGc { policy };
+    housekeeping::start(tasks, context, &parts.cache, &parts.manager, containers, shutdown);
+    let config = &context.config;
+    let thresholds = kubelet_core::eviction::parse_thresholds(
+        &config.hard_thresholds(),
+        &config.eviction_soft,
+        &config.eviction_soft_grace_period,
+        &config.eviction_minimum_reclaim,
+    )?;
+    let pressure = PressureWatch {
+        context: context.clone(),
+        cache: parts.cache.clone(),
+        manager: parts.manager.clone(),
+        events: events.clone(),
+        changed: parts.node_changed.clone(),
+    };
+    tasks.spawn(pressure.run(thresholds, shutdown.clone()));
     Ok(())
+}
+
+/// Starts what talks to the API server.
+fn start_cluster(
+    tasks: &mut JoinSet<()>,
+    client: &Client,
+    parts: &Parts,
+    initial: Node,
+    node_ip: NodeIpFlag,
+    events: mpsc::UnboundedSender<PodEvent>,
+    shutdown: &Shutdown,
+) {
+    let context = &parts.context;
+    let api: Arc<dyn PodApi> = Arc::new(Cluster::new(client.clone()));
+    tasks.spawn(parts.statuses.clone().run(api.clone(), shutdown.clone()));
+    tasks.spawn(mirrors::run(
+        context.clone(),
+        parts.manager.clone(),
+        parts.api_pods.clone(),
+        api,
+        shutdown.clone(),
+    ));
+    tasks.spawn(sources::api::run(client.clone(), context.node_name.clone(), events, shutdown.clone()));
+    let deleted = Arc::new(Notify::new());
+    tasks.spawn(registration::follow(client.clone(), context.clone(), deleted.clone(), shutdown.clone()));
+    if context.config.register_node {
+        let (client, context, shutdown) = (client.clone(), context.clone(), shutdown.clone());
+        let changed = parts.node_changed.clone();
+        tasks.spawn(async move {
+            while registration::register(&client, &context, &initial, &shutdown).await {
+                changed.notify_one();
+                // A node that was deleted registers again.
+                if shutdown.run_until(deleted.notified()).await.is_none() {
+                    return;
+                }
+            }
+        });
+    }
+    let reporter = Reporter {
+        client: client.clone(),
+        context: context.clone(),
+        cache: parts.cache.clone(),
+        node_ip,
+        changed: parts.node_changed.clone(),
+    };
+    tasks.spawn(reporter.run(shutdown.clone()));
+    tasks.spawn(lease::renew(client.clone(), context.clone(), shutdown.clone()));
+}
+
+/// Starts the renewal of certificates.
+fn start_certificates(
+    tasks: &mut JoinSet<()>,
+    client: &Client,
+    options: &Options,
+    parts: &Parts,
+    shutdown: &Shutdown,
+) {
+    let config = &parts.context.config;
+    let kinds = [
+        (config.rotate_certificates, Wanted::Client, "kubelet-client"),
+        (config.server_tls_bootstrap && config.tls_cert_file.is_empty(), Wanted::Serving, "kubelet-server"),
+    ];
+    for (_, wanted, pair) in kinds.into_iter().filter(|(enabled, ..)| *enabled) {
+        let rotation = Rotation {
+            wanted,
+            client: client.clone(),
+            store: CertificateStore::new(&options.cert_dir, pair),
+            context: parts.context.clone(),
+        };
+        tasks.spawn(rotation.run(shutdown.clone()));
+    }
+}
+
+/// Brings events to the API.
+async fn events_to_api(
+    client: Client,
+    context: Arc<Context>,
+    mut records: mpsc::Receiver<Record>,
+    shutdown: Shutdown,
+) {
+    let recorder = ::runtime::events::Recorder::start(client, "kubelet", &context.node_name, &shutdown);
+    while let Some(record) = records.recv().await {
+        recorder.event(record.about, record.kind.name(), record.reason, &record.message);
+    }
+}
+
+async fn discard(mut records: mpsc::Receiver<Record>) {
+    while records.recv().await.is_some() {}
 }
 
 /// `/healthz` on its own port.

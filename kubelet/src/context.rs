@@ -53,6 +53,8 @@ pub struct Context {
     pub host_ips: ArcSwap<Vec<String>>,
     /// Written by the node task: this node as the API has it, or as it would be registered.
     pub node: ArcSwap<Node>,
+    /// Written by the eviction task: the pressures that hold, such as `MemoryPressure`.
+    pub pressures: ArcSwap<Vec<&'static str>>,
     /// Written by the runtime watch: the runtime's last status, or why there is none.
     pub runtime_status: ArcSwap<Result<RuntimeStatus, String>>,
 }

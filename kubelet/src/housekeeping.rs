@@ -30,3 +30,10 @@ pub fn start(
     tasks.spawn(directories::run(context.clone(), cache.clone(), manager.clone(), shutdown.clone()));
     tasks.spawn(logs::run(context.clone(), shutdown.clone()));
 }
+
+/// Frees disk at once: every dead container, every unused image.
+pub async fn reclaim_disk(context: &Arc<Context>, cache: &Arc<PodCache>, manager: &Arc<ManagerHandle>) {
+    let policy = kubelet_core::garbage::ContainerGcPolicy { keep_per_container: 0, ..Default::default() };
+    ContainerGc { policy }.collect(context, cache, manager).await;
+    images::remove_unused(context, cache).await;
+}

@@ -2,5 +2,9 @@
 
 pub mod addresses;
 pub mod kernel;
+pub mod lease;
+pub mod pressure;
+pub mod registration;
 pub mod reserved;
 pub mod runtime;
+pub mod status;

@@ -7,8 +7,9 @@ use api_types::core::v1::{
     NodeRuntimeHandler, NodeRuntimeHandlerFeatures, NodeStatus, NodeSystemInfo, Taint,
 };
 use jiff::Timestamp;
-use machinery::Quantity;
 use machinery::quantity::Format;
+use machinery::{Message, Quantity};
+use serde_json::{Map, Value, json};
 
 use crate::eviction::{Signal, Threshold};
 use crate::ports::{ImageSummary, MachineFacts, RuntimeStatus, RuntimeVersion};
@@ -371,6 +372,44 @@ pub fn has_changed(old: &NodeStatus, new: &NodeStatus) -> bool {
     without_heartbeats(old) != without_heartbeats(new)
 }
 
+/// The strategic merge patch from one status to the next; `None` when they are equal.
+pub fn patch(old: &NodeStatus, new: &NodeStatus) -> Option<Value> {
+    let (Value::Object(before), Value::Object(after)) = (old.to_value(), new.to_value()) else { return None };
+    let mut changes = Map::new();
+    for (key, value) in &after {
+        let known = before.get(key);
+        if known == Some(value) {
+            continue;
+        }
+        let change = match (key.as_str(), value) {
+            // Merged by type: only what changed is sent.
+            ("conditions", Value::Array(list)) => {
+                let known = known.and_then(Value::as_array).cloned().unwrap_or_default();
+                Value::Array(list.iter().filter(|condition| !known.contains(condition)).cloned().collect())
+            }
+            // Merged by type too, but a node may have two addresses of one type: replaced as a whole.
+            ("addresses", Value::Array(list)) => {
+                let mut list = list.clone();
+                list.push(json!({"$patch": "replace"}));
+                Value::Array(list)
+            }
+            (_, Value::Object(fields)) => {
+                let mut fields = fields.clone();
+                for gone in known.and_then(Value::as_object).into_iter().flat_map(Map::keys) {
+                    fields.entry(gone.clone()).or_insert(Value::Null);
+                }
+                Value::Object(fields)
+            }
+            _ => value.clone(),
+        };
+        changes.insert(key.clone(), change);
+    }
+    for key in before.keys().filter(|key| !after.contains_key(*key)) {
+        changes.insert(key.clone(), Value::Null);
+    }
+    (!changes.is_empty()).then(|| json!({"status": changes}))
+}
+
 /// The event of a condition that changed, as upstream words it; `Ready` included.
 pub fn condition_events(old: &NodeStatus, new: &NodeStatus) -> Vec<&'static str> {
     const EVENTS: [(&str, &str, &str); 4] = [
@@ -461,6 +500,19 @@ mod tests {
         assert_eq!(condition_events(&same, &ready), ["NodeHasDiskPressure", "NodeReady"]);
         let memory = ready.conditions.first().expect("MemoryPressure");
         assert_eq!(memory.last_transition_time, api_time(ago(100)));
+    }
+
+    #[test]
+    fn patches_send_what_changed() {
+        let first = status(&NodeStatus::default(), &facts(&["x"], &[]), ago(100));
+        let second = status(&first, &facts(&[], &[]), ago(100));
+        assert_eq!(patch(&first, &first), None);
+        let patch = patch(&first, &second).expect("a change");
+        let types: Vec<_> =
+            patch.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten().collect();
+        assert_eq!(types.len(), 1);
+        assert_eq!(patch.pointer("/status/conditions/0/type"), Some(&json!("Ready")));
+        assert_eq!(patch.pointer("/status/capacity"), None);
     }
 
     #[test]

@@ -273,7 +273,9 @@ pub fn event(kind: ProbeKind, answer: &ProbeAnswer) -> Option<(&'static str, Str
         ProbeAnswer::Success(_) => None,
         ProbeAnswer::Warning(text) => Some(("ProbeWarning", format!("{name} probe warning: {text}"))),
         ProbeAnswer::Failure(text) => Some(("Unhealthy", format!("{name} probe failed: {text}"))),
-        ProbeAnswer::Unknown(text) => Some(("Unhealthy", format!("{name} probe errored: {text}"))),
+        ProbeAnswer::Unknown(text) => {
+            Some(("Unhealthy", format!("{name} probe errored and resulted in unknown state: {text}")))
+        }
     }
 }
 

@@ -35,7 +35,8 @@ impl ContainerGc {
         }
     }
 
-    async fn collect(&self, context: &Context, cache: &PodCache, manager: &ManagerHandle) {
+    /// One collection.
+    pub(super) async fn collect(&self, context: &Context, cache: &PodCache, manager: &ManagerHandle) {
         let (sandboxes, containers) = cache.raw();
         let active = manager.pods().iter().map(|pod| pod.metadata.uid.clone()).collect();
         let pods = KnownPods { active };

@@ -77,6 +77,18 @@ async fn collect(
     Ok(())
 }
 
+/// Deletes every image that no container uses.
+pub(super) async fn remove_unused(context: &Context, cache: &PodCache) {
+    let Ok(images) = context.ports.images.list().await else { return };
+    let used = used_images(cache);
+    let mut records = ImageRecords::default();
+    records.observe(&images, &used, context.now());
+    let (ids, _) = records.to_free(&images, &used, u64::MAX, Duration::ZERO, context.now());
+    for id in &ids {
+        remove(context, &images, id).await;
+    }
+}
+
 /// Ids and references of the images of all containers, dead ones included: they may be started again.
 fn used_images(cache: &PodCache) -> HashSet<String> {
     cache

@@ -64,6 +64,13 @@ impl ManagerHandle {
     }
 }
 
+/// The sources there are.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources {
+    pub api: bool,
+    pub manifests: bool,
+}
+
 /// The task that owns the list.
 pub struct Manager {
     shared: Shared,
@@ -88,16 +95,14 @@ struct Entry {
 }
 
 impl Manager {
-    /// A manager whose workers share these. `with_api` tells whether to wait for the API's list before anything counts
-    /// as an orphan.
+    /// A manager whose workers share these. Nothing counts as an orphan before every source has spoken.
     pub fn new(
         shared: Shared,
         api_pods: Arc<ApiPods>,
         handle: Arc<ManagerHandle>,
         events: mpsc::UnboundedSender<PodEvent>,
         seen: watch::Sender<u64>,
-        with_api: bool,
-        with_static: bool,
+        sources: Sources,
     ) -> Manager {
         Manager {
             shared,
@@ -106,8 +111,8 @@ impl Manager {
             entries: HashMap::new(),
             events,
             seen,
-            static_ready: !with_static,
-            api_ready: !with_api,
+            static_ready: !sources.manifests,
+            api_ready: !sources.api,
         }
     }
 
