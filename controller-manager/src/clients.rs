@@ -43,12 +43,12 @@ impl Clients {
     /// The client of a controller.
     pub(crate) fn of(&self, service_account: &str) -> Result<Client, Error> {
         match &self.anonymous {
-            None => Ok(self.root.clone()),
-            Some(anonymous) => {
+            Some(anonymous) if !service_account.is_empty() => {
                 let provider = Arc::new(ServiceAccountTokens::new(self.root.clone(), service_account));
                 let agent = format!("{}/{service_account}", self.root.config().user_agent);
                 anonymous.with_token_provider(provider, &agent)
             }
+            _ => Ok(self.root.clone()),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! derived from it.
 
 use crate::context::{Context, Task};
-use crate::workloads;
+use crate::{security, workloads};
 
 /// One controller.
 pub struct Entry {
@@ -13,7 +13,7 @@ pub struct Entry {
     /// Whether `*` covers it.
     pub on_by_default: bool,
     /// Service account in kube-system; the API server's bootstrap policy gives it
-    /// `system:controller:<service account>`.
+    /// `system:controller:<service account>`. Empty for the program's own rights.
     pub service_account: &'static str,
     /// Component its events name as source.
     pub event_source: &'static str,
@@ -34,6 +34,31 @@ pub fn all() -> &'static [Entry] {
 
 const ALL: &[Entry] = &[
     Entry {
+        name: "serviceaccount-controller",
+        aliases: &["serviceaccount"],
+        on_by_default: true,
+        service_account: "service-account-controller",
+        event_source: "service-account-controller",
+        start: security::service_accounts::start,
+    },
+    Entry {
+        name: "root-ca-certificate-publisher-controller",
+        aliases: &["root-ca-cert-publisher"],
+        on_by_default: true,
+        service_account: "root-ca-cert-publisher",
+        event_source: "root-ca-cert-publisher",
+        start: security::root_ca_publisher::start,
+    },
+    Entry {
+        name: "serviceaccount-token-controller",
+        aliases: &["serviceaccount-token"],
+        on_by_default: true,
+        // The program itself: upstream starts this one before any service account has a token.
+        service_account: "",
+        event_source: "serviceaccount-token-controller",
+        start: security::service_account_tokens::start,
+    },
+    Entry {
         name: "replicaset-controller",
         aliases: &["replicaset"],
         on_by_default: true,
@@ -48,6 +73,14 @@ const ALL: &[Entry] = &[
         service_account: "endpointslice-controller",
         event_source: "endpoint-slice-controller",
         start: crate::network::endpointslice::start,
+    },
+    Entry {
+        name: "daemonset-controller",
+        aliases: &["daemonset"],
+        on_by_default: true,
+        service_account: "daemon-set-controller",
+        event_source: "daemonset-controller",
+        start: workloads::daemonset::start,
     },
 ];
 

@@ -7,10 +7,12 @@ mod app;
 mod clients;
 mod context;
 pub mod controllers;
-pub mod options;
 mod network;
+pub mod options;
 mod ownership;
 mod pods;
+mod revisions;
+mod security;
 mod workloads;
 
 pub use app::run;

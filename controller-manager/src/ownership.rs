@@ -125,7 +125,7 @@ mod tests {
         let patches = claim.actions.iter().filter_map(|action| {
             let (target, _, patch) = action.patched()?;
             let verb = if patch.value().to_string().contains("$patch") { "release" } else { "adopt" };
-            assert_eq!(action.only_while_alive.is_some(), verb == "adopt");
+            assert_eq!(action.guard.is_some(), verb == "adopt");
             Some(format!("{verb} {}", target.name))
         });
         (owned, patches.collect())

@@ -14,7 +14,7 @@ use machinery::{Message as _, Resource as _};
 
 use crate::events::Recorder;
 use crate::key::ObjectKey;
-use crate::plan::{Action, Kind, Note, Outcome, Target, Verb};
+use crate::plan::{Action, Guard, Kind, Note, Outcome, Target, Verb};
 
 /// Deletes and updates of one stage under way at once.
 const PARALLEL: usize = 64;
@@ -128,7 +128,7 @@ impl Executor {
     }
 
     async fn act(&self, action: Action) -> Sent {
-        let Action { verb, on_success, on_failure, existing_is_done, only_while_alive } = action;
+        let Action { verb, on_success, on_failure, existing_is_done, guard } = action;
         let verb_name = match &verb {
             Verb::Create { .. } => "create",
             Verb::Replace { .. } => "update",
@@ -138,9 +138,9 @@ impl Executor {
         };
         let deletes = matches!(verb, Verb::Delete { .. });
         let creates = matches!(verb, Verb::Create { .. });
-        let outcome = match only_while_alive {
-            Some(owner) if !self.is_alive(&owner).await => {
-                self.actions.with_label_values(&[&*self.controller, verb_name, "orphaned"]).inc();
+        let outcome = match guard {
+            Some(guard) if !self.holds(&guard).await => {
+                self.actions.with_label_values(&[&*self.controller, verb_name, "guarded"]).inc();
                 return Sent::Conflict;
             }
             _ => self.send(&verb).await,
@@ -170,14 +170,20 @@ impl Executor {
         sent
     }
 
-    /// Whether the server has the object and does not delete it.
-    async fn is_alive(&self, target: &Target) -> bool {
+    async fn holds(&self, guard: &Guard) -> bool {
+        let (Guard::Alive(target) | Guard::Gone(target)) = guard;
         let resource = target.kind.to_dynamic();
         let namespace = Some(target.namespace.as_str()).filter(|namespace| !namespace.is_empty());
-        match self.client.metadata(&resource, namespace).get(&target.name).await {
-            Ok(found) => found.metadata.uid == target.uid && found.metadata.deletion_timestamp.is_none(),
-            Err(error) => {
-                tracing::debug!(%error, kind = target.kind.kind, name = target.name, "owner cannot be confirmed");
+        let found = self.client.metadata(&resource, namespace).get(&target.name).await;
+        let same = |uid: &str| target.uid.is_empty() || uid == target.uid;
+        match (guard, found) {
+            (Guard::Alive(_), Ok(found)) => {
+                same(&found.metadata.uid) && found.metadata.deletion_timestamp.is_none()
+            }
+            (Guard::Gone(_), Ok(found)) => !same(&found.metadata.uid),
+            (Guard::Gone(_), Err(error)) if error.is_not_found() => true,
+            (_, Err(error)) => {
+                tracing::debug!(%error, kind = target.kind.kind, name = target.name, "object cannot be confirmed");
                 false
             }
         }

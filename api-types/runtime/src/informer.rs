@@ -78,6 +78,26 @@ struct Registered {
     started: Option<Shutdown>,
 }
 
+impl Registered {
+    fn add<T: Resource>(&mut self, informer: Informer<T>) -> Store<T> {
+        let store = informer.store();
+        let (waiter, checker) = (store.clone(), store.clone());
+        self.synced.push((
+            T::KIND,
+            Box::new(move || {
+                let waiter = waiter.clone();
+                Box::pin(async move { waiter.synced().await })
+            }),
+            Box::new(move || checker.is_synced()),
+        ));
+        match &self.started {
+            Some(shutdown) => drop(tokio::spawn(informer.run(shutdown.clone()))),
+            None => self.waiting.push(Box::new(move |shutdown| Box::pin(informer.run(shutdown)))),
+        }
+        store
+    }
+}
+
 /// The caches of a process, made on demand; clones share them.
 #[derive(Clone)]
 pub struct Informers {
@@ -111,22 +131,14 @@ impl Informers {
         {
             return store.clone();
         }
-        let store = informer.store();
+        let store = registered.add(informer);
         registered.stores.insert(TypeId::of::<T>(), Box::new(store.clone()));
-        let (waiter, checker) = (store.clone(), store.clone());
-        registered.synced.push((
-            T::KIND,
-            Box::new(move || {
-                let waiter = waiter.clone();
-                Box::pin(async move { waiter.synced().await })
-            }),
-            Box::new(move || checker.is_synced()),
-        ));
-        match &registered.started {
-            Some(shutdown) => drop(tokio::spawn(informer.run(shutdown.clone()))),
-            None => registered.waiting.push(Box::new(move |shutdown| Box::pin(informer.run(shutdown)))),
-        }
         store
+    }
+
+    /// Adds a cache of a selection that its user keeps for itself.
+    pub fn private<T: Resource>(&self, informer: Informer<T>) -> Store<T> {
+        self.registered.lock().add(informer)
     }
 
     /// The cache of a kind, over all namespaces. It fills after [`Informers::start`].

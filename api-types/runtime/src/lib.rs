@@ -14,6 +14,7 @@ pub mod queue;
 pub mod reflector;
 pub mod serving;
 pub mod store;
+pub mod worker;
 
 pub use controller::{Controller, Driver};
 pub use executor::Executor;

@@ -190,6 +190,16 @@ impl Note {
     }
 }
 
+/// What must be true on the server, where a cache must not be trusted: something is given to a new owner,
+/// or destroyed because something else is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// The object exists and is not being deleted.
+    Alive(Target),
+    /// The object does not exist, or only another of its name.
+    Gone(Target),
+}
+
 /// A request with what to say about it.
 #[derive(Debug)]
 pub struct Action {
@@ -201,14 +211,13 @@ pub struct Action {
     pub on_failure: Option<Note>,
     /// Creating what exists already counts as done: the cache was behind.
     pub existing_is_done: bool,
-    /// Done only while this object exists and is not being deleted, as the server itself says: a cache
-    /// must not be trusted before something is given to a new owner.
-    pub only_while_alive: Option<Target>,
+    /// Asked of the server itself before anything is done.
+    pub guard: Option<Guard>,
 }
 
 impl Action {
     fn new(verb: Verb) -> Action {
-        Action { verb, on_success: None, on_failure: None, existing_is_done: false, only_while_alive: None }
+        Action { verb, on_success: None, on_failure: None, existing_is_done: false, guard: None }
     }
 
     /// Create `object`.
@@ -271,7 +280,13 @@ impl Action {
 
     /// Asks the server first whether `owner` is still there and not being deleted.
     pub fn only_while_alive<T: Resource>(mut self, owner: &T) -> Action {
-        self.only_while_alive = Some(Target::of(owner));
+        self.guard = Some(Guard::Alive(Target::of(owner)));
+        self
+    }
+
+    /// Asks the server first whether `target` is really not there; an empty UID stands for any.
+    pub fn only_if_gone(mut self, target: Target) -> Action {
+        self.guard = Some(Guard::Gone(target));
         self
     }
 

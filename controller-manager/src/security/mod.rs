@@ -1,0 +1,5 @@
+//! Controllers that hand out identities, keys and rights.
+
+pub(crate) mod root_ca_publisher;
+pub(crate) mod service_account_tokens;
+pub(crate) mod service_accounts;
