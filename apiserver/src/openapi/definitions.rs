@@ -34,7 +34,12 @@ const EXTENSIONS: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.
 
 /// Name of a message's schema: `io.k8s.api.core.v1.Pod`.
 pub fn schema_name(message: &Message) -> String {
-    let name = message.full_name.strip_prefix("k8s.io.").unwrap_or(message.full_name);
+    name_of(message.full_name)
+}
+
+/// Name of the schema of a message by its full protobuf name.
+pub fn name_of(full_name: &str) -> String {
+    let name = full_name.strip_prefix("k8s.io.").unwrap_or(full_name);
     let name = name.replacen("apiextensions_apiserver", "apiextensions-apiserver", 1);
     format!("io.k8s.{}", name.replacen("kube_aggregator", "kube-aggregator", 1))
 }
