@@ -15,12 +15,15 @@ pub mod entry;
 pub mod erased;
 pub mod objects;
 pub mod strategy;
+pub mod reviews;
 pub mod scaling;
 pub mod subresource;
 pub mod warnings;
 
 pub mod allocation;
 pub mod apps;
+pub mod authentication;
+pub mod authorization;
 pub mod certificates;
 pub mod coordination;
 pub mod core;

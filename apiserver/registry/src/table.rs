@@ -1,6 +1,6 @@
 //! The list of rows. What is not here does not exist.
 
-use crate::{apps, certificates, coordination, core, discovery, entry::Entry, networking, node, policy, rbac, scheduling};
+use crate::{apps, authentication, authorization, certificates, coordination, core, discovery, entry::Entry, networking, node, policy, rbac, scheduling};
 use std::sync::LazyLock;
 
 static TABLE: LazyLock<Vec<Entry>> = LazyLock::new(rows);
@@ -21,7 +21,7 @@ pub fn find_resource(group: &str, plural: &str) -> Option<&'static Entry> {
 }
 
 fn rows() -> Vec<Entry> {
-    vec![
+    let mut rows = vec![
         core::bindings::entry(),
         core::configmaps::entry(),
         core::endpoints::entry(),
@@ -54,5 +54,8 @@ fn rows() -> Vec<Entry> {
         rbac::rolebindings::entry(),
         rbac::roles::entry(),
         scheduling::priorityclasses::entry(),
-    ]
+    ];
+    rows.extend(authentication::entries());
+    rows.extend(authorization::entries());
+    rows
 }
