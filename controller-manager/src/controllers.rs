@@ -2,7 +2,7 @@
 //! derived from it.
 
 use crate::context::{Context, Task};
-use crate::{security, workloads};
+use crate::{lifecycle, security, workloads};
 
 /// One controller.
 pub struct Entry {
@@ -57,6 +57,14 @@ const ALL: &[Entry] = &[
         service_account: "",
         event_source: "serviceaccount-token-controller",
         start: security::service_account_tokens::start,
+    },
+    Entry {
+        name: "namespace-controller",
+        aliases: &["namespace"],
+        on_by_default: true,
+        service_account: "namespace-controller",
+        event_source: "namespace-controller",
+        start: lifecycle::namespace::start,
     },
     Entry {
         name: "replicaset-controller",

@@ -7,6 +7,7 @@ mod app;
 mod clients;
 mod context;
 pub mod controllers;
+mod lifecycle;
 mod network;
 pub mod options;
 mod ownership;

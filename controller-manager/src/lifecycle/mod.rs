@@ -1,0 +1,3 @@
+//! Controllers that remove what is no longer wanted.
+
+pub(crate) mod namespace;
