@@ -31,13 +31,13 @@ use crate::certificates::{CertificateStore, Rotation, Wanted, client_config};
 use crate::cluster::Cluster;
 use crate::config::{self, KubeletConfiguration};
 use crate::context::{Context, Ports};
-use crate::events::{Record, Recorder};
+use crate::events::{Kind, Record, Recorder};
 use crate::housekeeping::{self, ContainerGc};
 use crate::mirrors;
 use crate::node::addresses::{self, NodeIpFlag};
 use crate::node::pressure::PressureWatch;
 use crate::node::status::Reporter;
-use crate::node::{kernel, lease, registration, reserved, runtime};
+use crate::node::{classes, kernel, lease, pod_range, registration, reserved, runtime};
 use crate::objects::watched::WatchedObjects;
 use crate::objects::{NoObjects, Objects};
 use crate::observing::PodCache;
@@ -46,6 +46,7 @@ use crate::pods::images::ImagePuller;
 use crate::pods::manager::Sources;
 use crate::pods::worker::Shared;
 use crate::pods::{Manager, ManagerHandle, Neighbours, PodEvent};
+use crate::rate::Bucket;
 use crate::sources::{self, manifests::Manifests};
 use crate::statuses::{ApiPods, PodApi, Statuses};
 
@@ -162,6 +163,7 @@ pub async fn run_with(
             ports.runtime.status().await.map_err(|error| error.to_string()),
         ),
         root: options.root_dir.clone(),
+        sandbox_image: options.pod_infra_container_image.clone(),
         ports,
         config,
         node_name,
@@ -192,6 +194,7 @@ pub async fn run_with(
             tasks.spawn(discard(records));
         }
     }
+    context.recorder.node(Kind::Normal, "Starting", "Starting kubelet.");
     shutdown.wait().await;
     tasks.shutdown().await;
     Ok(())
@@ -326,6 +329,7 @@ fn start_node(
         changed: parts.node_changed.clone(),
     };
     tasks.spawn(pressure.run(thresholds, shutdown.clone()));
+    tasks.spawn(classes::keep_shares(context.clone(), parts.manager.clone(), shutdown.clone()));
     Ok(())
 }
 
@@ -354,10 +358,12 @@ fn start_cluster(
     tasks.spawn(registration::follow(client.clone(), context.clone(), deleted.clone(), shutdown.clone()));
     if context.config.register_node {
         let (client, context, shutdown) = (client.clone(), context.clone(), shutdown.clone());
-        let changed = parts.node_changed.clone();
+        let (changed, manager) = (parts.node_changed.clone(), parts.manager.clone());
         tasks.spawn(async move {
             while registration::register(&client, &context, &initial, &shutdown).await {
                 changed.notify_one();
+                // Mirrors waited for the node they belong to.
+                manager.statics_changed.notify_one();
                 // A node that was deleted registers again.
                 if shutdown.run_until(deleted.notified()).await.is_none() {
                     return;
@@ -373,6 +379,7 @@ fn start_cluster(
         changed: parts.node_changed.clone(),
     };
     tasks.spawn(reporter.run(shutdown.clone()));
+    tasks.spawn(pod_range::tell_runtime(context.clone(), parts.node_changed.clone(), shutdown.clone()));
     tasks.spawn(lease::renew(client.clone(), context.clone(), shutdown.clone()));
 }
 
@@ -408,7 +415,16 @@ async fn events_to_api(
     shutdown: Shutdown,
 ) {
     let recorder = ::runtime::events::Recorder::start(client, "kubelet", &context.node_name, &shutdown);
+    let config = &context.config;
+    let mut bucket = Bucket::new(config.event_record_qps, config.event_burst);
     while let Some(record) = records.recv().await {
+        if !bucket.take(tokio::time::Instant::now()) {
+            tracing::debug!(
+                reason = record.reason,
+                "event not sent: more than eventRecordQPS and eventBurst allow"
+            );
+            continue;
+        }
         recorder.event(record.about, record.kind.name(), record.reason, &record.message);
     }
 }

@@ -41,6 +41,8 @@ pub struct Context {
     pub pid_limit: u64,
     pub policy: ResourcePolicy,
     pub cgroup_root: CgroupName,
+    /// `--pod-infra-container-image`: the image of sandboxes, which is never deleted though no container uses it.
+    pub sandbox_image: String,
     /// Such as `containerd`; the scheme of container ids.
     pub runtime_name: String,
     pub dns: DnsFacts,

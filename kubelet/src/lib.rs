@@ -19,6 +19,7 @@ pub mod observing;
 pub mod options;
 pub mod pods;
 pub mod probing;
+mod rate;
 pub mod server;
 pub mod sources;
 pub mod statuses;

@@ -42,8 +42,8 @@ pub struct Options {
     /// The provider for cloud services: empty, or 'external'
     #[arg(long, default_value = "")]
     pub cloud_provider: String,
-    /// Deprecated: the image of the sandboxes is the runtime's to choose
-    #[arg(long, default_value = "", hide = true)]
+    /// The image of sandboxes, which garbage collection leaves alone; the runtime's configuration decides which it is
+    #[arg(long, default_value = "")]
     pub pod_infra_container_image: String,
     /// Dead containers to keep per container
     #[arg(long, default_value_t = 1)]

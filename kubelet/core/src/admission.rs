@@ -116,6 +116,49 @@ pub fn admit(pod: &Pod, others: &[Arc<Pod>], node: &Node) -> Result<(), Rejectio
     Ok(())
 }
 
+/// Sysctls that cannot harm other pods, from upstream's list.
+const SAFE_SYSCTLS: [&str; 10] = [
+    "kernel.shm_rmid_forced",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.ping_group_range",
+    "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
+];
+/// Sysctls with this sense are safe too.
+const SAFE_BUFFERS: [&str; 2] = ["net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"];
+
+/// Whether a pod's sysctls are safe, or allowed on this node (`allowedUnsafeSysctls`, where `kernel.msg*` is a prefix).
+pub fn sysctls(pod: &Pod, allowed: &[String]) -> Result<(), Rejection> {
+    let Some(context) = &pod.spec.security_context else { return Ok(()) };
+    for sysctl in &context.sysctls {
+        let name = sysctl.name.replace('/', ".");
+        let permitted = SAFE_SYSCTLS.contains(&name.as_str())
+            || SAFE_BUFFERS.contains(&name.as_str())
+            || allowed.iter().any(|pattern| match pattern.strip_suffix('*') {
+                Some(prefix) => name.starts_with(prefix),
+                None => *pattern == name,
+            });
+        let host = (name.starts_with("net.") && pod.spec.host_network)
+            || ((name.starts_with("kernel.shm")
+                || name.starts_with("kernel.msg")
+                || name.starts_with("kernel.sem"))
+                && pod.spec.host_ipc);
+        if !permitted || host {
+            let why = if host { "not allowed with the namespace of the host" } else { "not allowlisted" };
+            return Err(Rejection {
+                reason: "SysctlForbidden".to_owned(),
+                message: format!("forbidden sysctl: {:?} {why}", sysctl.name),
+            });
+        }
+    }
+    Ok(())
+}
+
 fn host_ports(pod: &Pod) -> impl Iterator<Item = &ContainerPort> {
     let sidecars = pod.spec.init_containers.iter().filter(|init| pod::is_sidecar(init));
     pod.spec
@@ -268,6 +311,22 @@ mod tests {
         let taken = [Arc::new(make(&port("1.2.3.4")))];
         check(&port("1.2.3.5"), &taken, Ok(()));
         check(&port(""), &taken, Err(("NodePorts", "Predicate NodePorts failed")));
+    }
+
+    #[test]
+    fn unsafe_sysctls_need_permission() {
+        let check = |name: &str, allowed: &[&str], expected: Result<(), &str>| {
+            let spec = format!(
+                r#"{{"securityContext":{{"sysctls":[{{"name":"{name}","value":"1"}}]}},"containers":[]}}"#
+            );
+            let allowed: Vec<String> = allowed.iter().map(|pattern| (*pattern).to_owned()).collect();
+            let found = sysctls(&make(&spec), &allowed).map_err(|rejection| rejection.message);
+            assert_eq!(found, expected.map_err(str::to_owned));
+        };
+        check("kernel.shm_rmid_forced", &[], Ok(()));
+        check("net/ipv4/tcp_syncookies", &[], Ok(()));
+        check("kernel.msgmax", &[], Err("forbidden sysctl: \"kernel.msgmax\" not allowlisted"));
+        check("kernel.msgmax", &["kernel.msg*"], Ok(()));
     }
 
     #[test]

@@ -83,6 +83,12 @@ impl BackOff {
         self.entries.insert(key.to_owned(), Entry { wait, updated: now });
     }
 
+    /// Takes up a wait that was under way when the kubelet ended: as long as after this many attempts, since `at`.
+    pub fn resume(&mut self, key: &str, attempts: u32, at: Timestamp) {
+        let doubled = self.initial.checked_mul(1 << attempts.saturating_sub(1).min(20)).unwrap_or(self.max);
+        self.entries.insert(key.to_owned(), Entry { wait: doubled.min(self.max), updated: at });
+    }
+
     /// Forgets a key.
     pub fn reset(&mut self, key: &str) {
         self.entries.remove(key);
@@ -133,6 +139,16 @@ mod tests {
         assert_eq!(table.waits_since("key", at(3001), at(3001)), None);
         table.advance("key", at(3001), at(3001));
         assert_eq!(table.wait("key").as_secs(), 10);
+    }
+
+    #[test]
+    fn a_wait_goes_on_after_a_restart() {
+        let mut table = BackOff::crash_loop(CRASH_LOOP_MAX);
+        let wait = |table: &mut BackOff, attempts| {
+            table.resume("key", attempts, at(0));
+            table.wait("key").as_secs()
+        };
+        assert_eq!([0, 1, 2, 4, 99].map(|attempts| wait(&mut table, attempts)), [10, 10, 20, 80, 300]);
     }
 
     #[test]

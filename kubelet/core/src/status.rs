@@ -71,7 +71,7 @@ pub fn generate(inputs: StatusInputs<'_>) -> PodStatus {
         resource_claim_statuses: pod.status.resource_claim_statuses.clone(),
         ..PodStatus::default()
     };
-    set_pod_ips(&mut status, &observed.ips(), inputs.host_ips);
+    set_pod_ips(&mut status, &pod_ips(inputs), inputs.host_ips);
     status.container_statuses = containers::regular(inputs);
     status.init_container_statuses = containers::init(inputs);
     status.ephemeral_container_statuses = containers::ephemeral(inputs);
@@ -127,6 +127,15 @@ pub(crate) fn any_regular_container_created(pod: &Pod, observed: &ObservedPod) -
     pod.spec.containers.iter().any(|container| {
         observed.container(&container.name).is_some_and(|status| status.state != ContainerState::Unknown)
     })
+}
+
+/// The addresses of the newest sandbox; of a pod that has ended, those it had: users still want to know them.
+fn pod_ips(inputs: StatusInputs<'_>) -> Vec<String> {
+    if inputs.observed.ready_sandbox().is_some() {
+        return inputs.observed.ips();
+    }
+    let known = if inputs.old.pod_ips.is_empty() { &inputs.pod.status.pod_ips } else { &inputs.old.pod_ips };
+    known.iter().map(|known| known.ip.clone()).collect()
 }
 
 /// The sandbox's addresses, those of the node's primary family first.

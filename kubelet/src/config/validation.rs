@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use component_base::features::FeatureGates;
 use kubelet_core::eviction;
 use machinery::Quantity;
 
@@ -29,7 +30,33 @@ pub(super) fn check(config: &KubeletConfiguration) -> Vec<Refusal> {
     choices(config, &mut found);
     unsupported(config, &mut found);
     formats(config, &mut found);
+    logging(config, &mut found);
+    gates(config, &mut found);
     found
+}
+
+/// Logging begins before the file is read: what it would change is refused, not ignored.
+fn logging(config: &KubeletConfiguration, found: &mut Vec<Refusal>) {
+    let logging = &config.logging;
+    if logging.verbosity != 0 {
+        refuse(found, "logging.verbosity", logging.verbosity, "set it by the flag --v");
+    }
+    if logging.format == "json" {
+        refuse(found, "logging.format", "\"json\"", "set it by the flag --logging-format");
+    }
+    if !logging.vmodule.is_empty() {
+        refuse(found, "logging.vmodule", "set", "set it by the flag --vmodule");
+    }
+    if logging.options.text.split_stream || logging.options.json.split_stream {
+        refuse(found, "logging.options", "splitStream", "not supported by this kubelet; remove the field");
+    }
+}
+
+/// Feature gates: known ones, and of those only the ones that can be switched here.
+fn gates(config: &KubeletConfiguration, found: &mut Vec<Refusal>) {
+    if let Err(error) = FeatureGates::from_map(&config.feature_gates, &[]) {
+        refuse(found, "featureGates", "set", error.to_string());
+    }
 }
 
 fn refuse(found: &mut Vec<Refusal>, field: &'static str, value: impl fmt::Display, rule: impl Into<String>) {
@@ -207,7 +234,12 @@ fn choices(config: &KubeletConfiguration, found: &mut Vec<Refusal>) {
 
 /// What upstream has and this kubelet has not. Each is refused rather than ignored.
 fn unsupported(config: &KubeletConfiguration, found: &mut Vec<Refusal>) {
-    let set: [(&'static str, bool); 20] = [
+    let set: [(&'static str, bool); 25] = [
+        ("contentType", config.content_type != "application/vnd.kubernetes.protobuf"),
+        ("makeIPTablesUtilChains", !config.make_iptables_util_chains),
+        ("iptablesMasqueradeBit", config.iptables_masquerade_bit != 14),
+        ("iptablesDropBit", config.iptables_drop_bit != 15),
+        ("showHiddenMetricsForVersion", !config.show_hidden_metrics_for_version.is_empty()),
         ("staticPodURL", !config.static_pod_url.is_empty()),
         ("staticPodURLHeader", !config.static_pod_url_header.is_empty()),
         ("readOnlyPort", config.read_only_port != 0),

@@ -43,7 +43,7 @@ async fn collect(
     records: &mut ImageRecords,
 ) -> Result<(), String> {
     let images = context.ports.images.list().await.map_err(|error| error.to_string())?;
-    let used = used_images(cache);
+    let used = used_images(context, cache, &images);
     let now = context.now();
     records.observe(&images, &used, now);
     for id in records.expired(&images, &used, policy.maximum_age, now) {
@@ -80,7 +80,7 @@ async fn collect(
 /// Deletes every image that no container uses.
 pub(super) async fn remove_unused(context: &Context, cache: &PodCache) {
     let Ok(images) = context.ports.images.list().await else { return };
-    let used = used_images(cache);
+    let used = used_images(context, cache, &images);
     let mut records = ImageRecords::default();
     records.observe(&images, &used, context.now());
     let (ids, _) = records.to_free(&images, &used, u64::MAX, Duration::ZERO, context.now());
@@ -89,16 +89,21 @@ pub(super) async fn remove_unused(context: &Context, cache: &PodCache) {
     }
 }
 
-/// Ids and references of the images of all containers, dead ones included: they may be started again.
-fn used_images(cache: &PodCache) -> HashSet<String> {
-    cache
-        .all()
+/// Ids and references of the images of all containers, dead ones included: they may be started again. The image of the
+/// sandboxes counts too; runtimes of today say so themselves (pinned), older ones do not.
+fn used_images(context: &Context, cache: &PodCache, images: &[ImageSummary]) -> HashSet<String> {
+    let is_pause = |tag: &&String| tag.rsplit('/').next().is_some_and(|name| name.starts_with("pause:"));
+    let sandboxes = images.iter().flat_map(|image| &image.repo_tags).filter(is_pause).cloned();
+    let mut used: HashSet<String> = sandboxes.chain([context.sandbox_image.clone()]).collect();
+    let pods = cache.all();
+    let of_containers = pods
         .iter()
         .flat_map(|pod| pod.containers.iter())
         .flat_map(|container| [&container.image, &container.image_ref, &container.image_id])
         .filter(|name| !name.is_empty())
-        .cloned()
-        .collect()
+        .cloned();
+    used.extend(of_containers);
+    used
 }
 
 async fn remove(context: &Context, images: &[ImageSummary], id: &str) {

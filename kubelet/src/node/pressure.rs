@@ -41,8 +41,9 @@ impl PressureWatch {
     /// Watches until shutdown.
     pub async fn run(self, thresholds: Vec<Threshold>, shutdown: Shutdown) {
         let mut pressure = Pressure::default();
+        let mut told = None;
         loop {
-            let evicted = self.round(&thresholds, &mut pressure).await;
+            let evicted = self.round(&thresholds, &mut pressure, &mut told).await;
             let wait = if evicted { SETTLE } else { PERIOD };
             if !shutdown.sleep(wait).await {
                 return;
@@ -51,7 +52,12 @@ impl PressureWatch {
     }
 
     /// One round; returns whether a pod was evicted.
-    async fn round(&self, thresholds: &[Threshold], pressure: &mut Pressure) -> bool {
+    async fn round(
+        &self,
+        thresholds: &[Threshold],
+        pressure: &mut Pressure,
+        told: &mut Option<Signal>,
+    ) -> bool {
         let pods: Vec<Arc<Pod>> = self
             .manager
             .pods()
@@ -70,17 +76,24 @@ impl PressureWatch {
             self.context.pressures.store(Arc::new(verdict.conditions));
             self.changed.notify_one();
         }
-        let Some(threshold) = verdict.act_on else { return false };
-        tracing::warn!(signal = threshold.signal.name(), "eviction threshold met");
-        let message = format!("Attempting to reclaim {}", threshold.signal.resource());
-        self.context.recorder.node(Kind::Warning, "EvictionThresholdMet", message);
+        let Some(threshold) = verdict.act_on else {
+            *told = None;
+            return false;
+        };
+        // Told when it begins, not every round it lasts.
+        if *told != Some(threshold.signal) {
+            *told = Some(threshold.signal);
+            tracing::warn!(signal = threshold.signal.name(), "eviction threshold met");
+            let message = format!("Attempting to reclaim {}", threshold.signal.resource());
+            self.context.recorder.node(Kind::Warning, "EvictionThresholdMet", message);
+        }
         if self.reclaim(&threshold).await && !self.still_met(&threshold).await {
             return false;
         }
         let consumption = self.consumption(&pods, threshold.signal).await;
         let ranked = rank(&pods, threshold.signal, &consumption);
         let Some(victim) = ranked.first() else {
-            tracing::error!(signal = threshold.signal.name(), "no pod can be evicted to relieve the node");
+            tracing::debug!(signal = threshold.signal.name(), "no pod can be evicted to relieve the node");
             return false;
         };
         let message =

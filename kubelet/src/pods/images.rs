@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use crate::context::Context;
 use crate::credentials;
 use crate::events::Kind;
+use crate::rate::Bucket;
 
 /// Pulls images, a bounded number at a time.
 pub struct ImagePuller {
@@ -24,6 +25,8 @@ pub struct ImagePuller {
     /// `None`: as many at a time as there are pods.
     slots: Option<Semaphore>,
     state: Mutex<State>,
+    /// `registryPullQPS` and `registryBurst`.
+    rate: Mutex<Bucket>,
 }
 
 struct State {
@@ -62,7 +65,8 @@ impl ImagePuller {
     pub fn new(context: Arc<Context>) -> Arc<ImagePuller> {
         let slots = context.config.parallel_image_pulls().map(Semaphore::new);
         let state = State { back_off: BackOff::image_pull(), failures: HashMap::new() };
-        Arc::new(ImagePuller { context, slots, state: Mutex::new(state) })
+        let rate = Bucket::new(context.config.registry_pull_qps, context.config.registry_burst);
+        Arc::new(ImagePuller { context, slots, state: Mutex::new(state), rate: Mutex::new(rate) })
     }
 
     /// Returns the image, pulled when it must be.
@@ -168,6 +172,12 @@ impl ImagePuller {
             credentials::for_image(image, &secrets).into_iter().map(Some).collect();
         if found.is_empty() {
             found.push(None);
+        }
+        if !self.rate.lock().take(tokio::time::Instant::now()) {
+            return Err(kubelet_core::ports::RuntimeError::new(
+                kubelet_core::ports::RuntimeErrorCode::ResourceExhausted,
+                "pull QPS exceeded",
+            ));
         }
         let mut last = None;
         for credentials in found {

@@ -91,6 +91,8 @@ struct Entry {
     worker: Option<WorkerHandle>,
     /// Failed at admission; there is nothing to run, only a status.
     rejected: bool,
+    /// Nothing is left of it but the object, whose deletion is under way.
+    finished: bool,
     evicted: Option<(Eviction, i64)>,
 }
 
@@ -172,6 +174,10 @@ impl Manager {
                 if pod::is_mirror(&pod) {
                     self.handle.statics_changed.notify_one();
                 } else {
+                    // Its last state tells how much grace a forced deletion left.
+                    if let Some(entry) = self.entries.get_mut(&pod.metadata.uid) {
+                        entry.pod = pod.clone();
+                    }
                     self.source_lost(&pod.metadata.uid);
                 }
             }
@@ -190,7 +196,15 @@ impl Manager {
             }
             PodEvent::Finished(uid) => {
                 self.shared.neighbours.remove(&uid);
-                self.entries.remove(&uid);
+                match self.entries.get_mut(&uid) {
+                    Some(entry) if !entry.gone => {
+                        entry.worker = None;
+                        entry.finished = true;
+                    }
+                    _ => {
+                        self.entries.remove(&uid);
+                    }
+                }
                 self.start_waiting();
             }
         }
@@ -259,6 +273,9 @@ impl Manager {
             Some(entry) => {
                 entry.pod = pod.clone();
                 entry.gone = false;
+                if entry.finished {
+                    return;
+                }
                 if entry.rejected {
                     self.end_rejected(&uid);
                     return;
@@ -269,7 +286,8 @@ impl Manager {
                 self.order(&uid);
             }
             None => {
-                let entry = Entry { pod, gone: false, worker: None, rejected: false, evicted: None };
+                let entry =
+                    Entry { pod, gone: false, worker: None, rejected: false, finished: false, evicted: None };
                 self.entries.insert(uid.clone(), entry);
                 self.start(&uid);
             }
@@ -279,7 +297,7 @@ impl Manager {
     /// Starts the worker of a pod, when nothing stands in its way.
     fn start(&mut self, uid: &str) {
         let Some(entry) = self.entries.get(uid) else { return };
-        if entry.worker.is_some() || entry.rejected || entry.gone {
+        if entry.worker.is_some() || entry.rejected || entry.finished || entry.gone {
             return;
         }
         let pod = entry.pod.clone();
@@ -297,8 +315,7 @@ impl Manager {
         let needs_room =
             pod.metadata.deletion_timestamp.is_none() && !pod::is_terminal_phase(&pod.status.phase);
         if needs_room {
-            let admitted = self.admit(&pod);
-            if let Err(rejection) = admitted {
+            if let Err(rejection) = self.admit(&pod) {
                 self.reject(uid, &pod, &rejection);
                 return;
             }
@@ -322,6 +339,7 @@ impl Manager {
             // It was admitted before this kubelet started; a restart of the kubelet throws nobody out.
             return Ok(());
         }
+        admission::sysctls(pod, &self.shared.context.config.allowed_unsafe_sysctls)?;
         let others = self.shared.neighbours.others(uid);
         let node = self.shared.context.node.load();
         let Err(rejection) = admission::admit(pod, &others, &node) else { return Ok(()) };
@@ -352,6 +370,7 @@ impl Manager {
             "OutOfcpu" => "OutOfcpu",
             "OutOfmemory" => "OutOfmemory",
             "OutOfpods" => "OutOfpods",
+            "SysctlForbidden" => "SysctlForbidden",
             _ => "FailedAdmission",
         };
         self.shared.context.recorder.pod(pod, Kind::Warning, event_reason, message.clone());
@@ -433,7 +452,8 @@ impl Manager {
             tracing::info!(pod = %observed.name, namespace = %observed.namespace, uid = %observed.uid, "stopping an orphaned pod");
             let pod = Arc::new(stop::restored_pod(&observed));
             let uid = observed.uid.clone();
-            let entry = Entry { pod, gone: true, worker: None, rejected: false, evicted: None };
+            let entry =
+                Entry { pod, gone: true, worker: None, rejected: false, finished: false, evicted: None };
             self.entries.insert(uid.clone(), entry);
             self.start_orphan(&uid);
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use api_types::core::v1::{Pod, PodCondition, PodStatus};
 use jiff::Timestamp;
-use kubelet_core::actions::ResourceAmounts;
+use kubelet_core::actions::{self, ResourceAmounts};
 use kubelet_core::backoff::BackOff;
 use kubelet_core::observed::ObservedPod;
 use kubelet_core::pod;
@@ -169,10 +169,27 @@ impl Worker {
         }
     }
 
+    /// Containers that waited for their back-off when the kubelet before this one ended go on waiting.
+    fn resume_back_off(&mut self, pod: &Pod) {
+        let observed = self.cache.get(&self.uid);
+        for (_, _, container) in pod::containers(pod) {
+            let waited = pod::find_status(&pod.status, &container.name)
+                .and_then(|known| known.state.waiting.as_ref())
+                .is_some_and(|waiting| waiting.reason == "CrashLoopBackOff");
+            let ended = observed.exited_container(&container.name);
+            if let (true, Some(ended)) = (waited, ended) {
+                let attempts = u32::try_from(kubelet_core::observed::restart_count(ended)).unwrap_or(0);
+                let at = ended.finished_at.unwrap_or(ended.created_at);
+                self.back_off.resume(&actions::back_off_key(pod, &container), attempts.max(1), at);
+            }
+        }
+    }
+
     /// One round of a living pod. A termination order cuts it short: what was begun is seen by the next list.
     async fn live(&mut self, pod: &Arc<Pod>) -> Option<Wait> {
         if self.probes.is_none() {
             let pod = self.with_last_status(pod);
+            self.resume_back_off(&pod);
             self.probes = Some(Probes::start(&self.context, &self.cache, &pod, &self.wake, &self.seen));
         }
         let mut orders = self.orders.clone();

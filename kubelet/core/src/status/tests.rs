@@ -202,6 +202,13 @@ fn evicted_pods_fail_with_their_reason() {
 }
 
 #[test]
+fn an_ended_pod_keeps_its_address() {
+    let mut case = given(NEVER, "old-sandbox a=exited:0 b=exited:0");
+    case.old = status(&given(NEVER, "sandbox a=running b=running"));
+    assert_eq!(status(&case).pod_ip, "10.0.0.7");
+}
+
+#[test]
 fn a_final_phase_stays() {
     let mut case = given(ONE, "sandbox a=running");
     case.old.phase = "Failed".into();
