@@ -14,6 +14,8 @@ pub mod meta;
 pub mod names;
 pub mod object;
 pub mod patch;
+#[cfg(test)]
+mod properties;
 pub mod quantity;
 pub mod quote;
 pub mod selectors;

@@ -39,7 +39,7 @@ fn merge_values(
         {
             merge_lists(&list, as_list(live), as_list(partial), errors)
         }
-        Atom::Map(map) if !map.atomic && !(is_empty_map(live) && is_empty_map(partial)) => {
+        Atom::Map(map) if !(map.atomic || is_empty_map(live) && is_empty_map(partial)) => {
             merge_maps(&map, live.and_then(Value::as_object), partial.and_then(Value::as_object), errors)
         }
         // A leaf: the partial object's value wins.

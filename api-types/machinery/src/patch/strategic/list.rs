@@ -202,9 +202,9 @@ pub(super) fn without_duplicates(list: Vec<Value>) -> Vec<Value> {
     list.into_iter().filter(|item| seen.insert(item.to_string())).collect()
 }
 
-/// Sorted by the text of the merge key.
+/// Sorted by the text of the merge key; elements of one key come in reverse, as upstream's sort leaves them.
 pub(super) fn sorted_by_key<'a>(list: &'a [Value], merge_key: &str) -> Vec<&'a Value> {
-    let mut sorted: Vec<&Value> = list.iter().collect();
+    let mut sorted: Vec<&Value> = list.iter().rev().collect();
     let key = |item: &Value| item.get(merge_key).map_or_else(|| "<nil>".to_owned(), go_value);
     sorted.sort_by_cached_key(|item| key(item));
     sorted
