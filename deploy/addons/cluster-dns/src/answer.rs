@@ -28,6 +28,8 @@ pub struct Zone {
     pub domain: String,
     /// Seconds for which answers may be kept.
     pub ttl: u32,
+    /// Names of pods are answered.
+    pub pods: bool,
 }
 
 impl Zone {
@@ -121,7 +123,7 @@ pub fn answer(
             None => nothing(),
         },
         Question::Pod { namespace, address } => {
-            if !view.has_namespace(namespace) {
+            if !zone.pods || !view.has_namespace(namespace) {
                 return Some(nothing());
             }
             found(address_record(name, zone.ttl, *address, wanted).into_iter().collect())
@@ -259,7 +261,7 @@ mod tests {
 
     /// Answers as one line: code, then the data of each record.
     fn check(name: &str, wanted: RecordType, expected: &str) {
-        let zone = Zone { domain: "cluster.local".into(), ttl: 5 };
+        let zone = Zone { domain: "cluster.local".into(), ttl: 5, pods: true };
         let question = question::parse(name, &zone.domain);
         let wire = Name::from_ascii(format!("{name}.")).unwrap();
         let shown = match answer(&view(), &zone, &wire, &question, wanted) {

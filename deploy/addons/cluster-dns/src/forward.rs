@@ -1,11 +1,13 @@
 //! Names outside of the cluster: asked of the name servers of `resolv.conf`.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use hickory_proto::op::Message;
+use hickory_proto::op::{Message, Query};
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
@@ -14,21 +16,51 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Largest answer by UDP.
 const LARGEST: usize = 4096;
 
-/// The servers to ask, in order.
-#[derive(Clone, Debug, Default)]
+/// Foreign answers that are kept at most; beyond, the cache begins anew.
+const MOST_KEPT: usize = 10_000;
+
+/// The servers to ask, in order, and the answers that they gave.
+#[derive(Debug, Default)]
 pub struct Forwarder {
     servers: Vec<SocketAddr>,
+    keep: Duration,
+    kept: Mutex<HashMap<Query, (Instant, Message)>>,
 }
 
 impl Forwarder {
-    /// Reads `nameserver` lines. Addresses in `own` are left out: asking oneself would go round in circles.
-    pub fn from_resolv_conf(path: &Path, own: &[IpAddr]) -> io::Result<Self> {
-        let text = std::fs::read_to_string(path)?;
-        Ok(Self { servers: servers(&text, own) })
+    /// Asks `servers`, and keeps their answers for as long as they allow, but not longer than `keep`.
+    pub fn new(servers: Vec<SocketAddr>, keep: Duration) -> Self {
+        Self { servers, keep, kept: Mutex::default() }
     }
 
-    /// Asks one server after the other with the query as it came. `None` when none of them answers.
-    pub async fn ask(&self, query: &[u8]) -> Option<Message> {
+    /// Reads `nameserver` lines. Addresses in `own` are left out: asking oneself would go round in circles.
+    pub fn servers_of(path: &Path, own: &[IpAddr]) -> io::Result<Vec<SocketAddr>> {
+        Ok(servers(&std::fs::read_to_string(path)?, own))
+    }
+
+    /// The answer to a question that came as the bytes `query`. `None` when no server answers.
+    pub async fn ask(&self, question: &Query, query: &[u8]) -> Option<Message> {
+        let now = Instant::now();
+        if let Some((until, message)) = self.kept.lock().get(question)
+            && *until > now
+        {
+            return Some(message.clone());
+        }
+        let message = self.ask_servers(query).await?;
+        let shortest = message.all_sections().map(|record| record.ttl).min().unwrap_or(0);
+        let keep = self.keep.min(Duration::from_secs(shortest.into()));
+        if !keep.is_zero() {
+            let mut kept = self.kept.lock();
+            if kept.len() >= MOST_KEPT {
+                kept.clear();
+            }
+            kept.insert(question.clone(), (now + keep, message.clone()));
+        }
+        Some(message)
+    }
+
+    /// Asks one server after the other.
+    async fn ask_servers(&self, query: &[u8]) -> Option<Message> {
         for server in &self.servers {
             match tokio::time::timeout(PATIENCE, ask_one(*server, query)).await {
                 Ok(Ok(message)) => return Some(message),

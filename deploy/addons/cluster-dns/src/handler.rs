@@ -1,9 +1,10 @@
 //! A request in, a response out.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use component_base::metrics::Metrics;
-use hickory_proto::op::{Header, HeaderCounts, Metadata, OpCode, ResponseCode};
+use hickory_proto::op::{Header, HeaderCounts, Metadata, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, Record};
 use hickory_server::net::runtime::Time;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
@@ -19,6 +20,8 @@ pub struct Handler {
     view: View,
     zone: Zone,
     forwarder: Forwarder,
+    load_balance: bool,
+    turn: AtomicUsize,
     requests: prometheus::IntCounterVec,
     responses: prometheus::IntCounterVec,
     duration: prometheus::HistogramVec,
@@ -35,12 +38,14 @@ struct Reply {
 
 impl Handler {
     /// Puts a handler together; metric names are those of CoreDNS, which dashboards know.
-    pub fn new(view: View, zone: Zone, forwarder: Forwarder, metrics: &Metrics) -> Self {
+    pub fn new(view: View, zone: Zone, forwarder: Forwarder, load_balance: bool, metrics: &Metrics) -> Self {
         let buckets = prometheus::exponential_buckets(0.00025, 2.0, 16).unwrap_or_default();
         Self {
             view,
             zone,
             forwarder,
+            load_balance,
+            turn: AtomicUsize::new(0),
             requests: metrics.int_counter(
                 "coredns_dns_requests_total",
                 "Counter of DNS requests made per type.",
@@ -74,11 +79,16 @@ impl Handler {
         let Ok(info) = request.request_info() else { return refuse(ResponseCode::FormErr) };
         let kind = info.query.query_type();
         self.requests.with_label_values(&[&kind.to_string()]).inc();
+        let original = Query::query(info.query.name().into(), kind);
         let text = info.query.name().to_string().to_lowercase();
         let question = question::parse(text.trim_end_matches('.'), &self.zone.domain);
         let name: Name = info.query.name().into();
         match answer(&self.view, &self.zone, &name, &question, kind) {
-            Some(found) => {
+            Some(mut found) => {
+                if self.load_balance && found.answers.len() > 1 {
+                    let turn = self.turn.fetch_add(1, Ordering::Relaxed) % found.answers.len();
+                    found.answers.rotate_left(turn);
+                }
                 let empty = found.answers.is_empty();
                 Reply {
                     code: found.code,
@@ -92,7 +102,7 @@ impl Handler {
                     additionals: found.additionals,
                 }
             }
-            None => match self.forwarder.ask(request.as_slice()).await {
+            None => match self.forwarder.ask(&original, request.as_slice()).await {
                 Some(message) => Reply {
                     code: message.metadata.response_code,
                     authoritative: false,

@@ -4,6 +4,7 @@
 
 mod answer;
 mod app;
+mod corefile;
 mod forward;
 mod handler;
 mod options;
