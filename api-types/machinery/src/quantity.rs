@@ -416,7 +416,7 @@ struct Parts<'a> {
     whole: &'a str,
     /// Digits after the point.
     fraction: &'a str,
-    /// Whether the number has any digit or point at all.
+    /// Whether the number has any digit at all.
     has_number: bool,
     suffix: &'a str,
 }
@@ -430,8 +430,8 @@ fn split(text: &str) -> Result<Parts<'_>, QuantityError> {
     let mut fraction = "";
     let mut has_number = stripped.len() < unsigned.len() || !whole.is_empty() || unsigned.is_empty();
     if let Some(after_point) = rest.strip_prefix('.') {
-        has_number = true;
         (fraction, rest) = after_point.split_at(digits_end(after_point));
+        has_number |= !fraction.is_empty();
     }
     let letters = rest.bytes().take_while(|byte| b"eEinumkKMGTP".contains(byte)).count();
     let (_, exponent) = rest.split_at(letters);

@@ -83,6 +83,8 @@ fn refused_text() {
         (" 1", QuantityError::Format),
         ("1 ", QuantityError::Format),
         ("1e99999999999", QuantityError::Suffix),
+        (".Ei", QuantityError::Numeric),
+        ("e-10", QuantityError::Numeric),
         ("1é", QuantityError::Format),
         (
             "1234567890123456789012345678901234567891",
