@@ -33,6 +33,7 @@ pub mod node;
 pub mod policy;
 pub mod rbac;
 pub mod scheduling;
+pub mod storage;
 
 pub use columns::{About, Column, Row};
 pub use context::Context;

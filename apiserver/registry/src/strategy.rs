@@ -4,7 +4,7 @@ use crate::{
     columns::{self, Column, Row},
     context::Context,
 };
-use machinery::{Resource, field::ErrorList};
+use machinery::{Resource, field::ErrorList, meta::v1::ObjectMeta};
 
 /// What a delete without an explicit propagation policy does to dependents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,17 @@ pub enum GarbageCollection {
     Orphan,
     /// The resource never has dependents; finalizers for garbage collection are not written.
     Unsupported,
+}
+
+/// Metadata that subresources of this kind do not write: all but managed fields and the resource version.
+pub fn keep_metadata(new: &mut ObjectMeta, old: &ObjectMeta) {
+    new.deletion_timestamp = old.deletion_timestamp;
+    new.generation = old.generation;
+    new.self_link = old.self_link.clone();
+    new.labels = old.labels.clone();
+    new.annotations = old.annotations.clone();
+    new.finalizers = old.finalizers.clone();
+    new.owner_references = old.owner_references.clone();
 }
 
 /// Fields of one API version that a kind of request cannot write, as paths of JSON names

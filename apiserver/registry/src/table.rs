@@ -1,6 +1,6 @@
 //! The list of rows. What is not here does not exist.
 
-use crate::{apps, authentication, authorization, certificates, coordination, core, discovery, entry::Entry, networking, node, policy, rbac, scheduling};
+use crate::{apps, authentication, authorization, certificates, coordination, core, discovery, entry::Entry, networking, node, policy, rbac, scheduling, storage};
 use std::sync::LazyLock;
 
 static TABLE: LazyLock<Vec<Entry>> = LazyLock::new(rows);
@@ -29,6 +29,8 @@ fn rows() -> Vec<Entry> {
         core::limitranges::entry(),
         core::namespaces::entry(),
         core::nodes::entry(),
+        core::persistentvolumeclaims::entry(),
+        core::persistentvolumes::entry(),
         core::pods::entry(),
         core::podtemplates::entry(),
         core::replicationcontrollers::entry(),
@@ -54,6 +56,12 @@ fn rows() -> Vec<Entry> {
         rbac::rolebindings::entry(),
         rbac::roles::entry(),
         scheduling::priorityclasses::entry(),
+        storage::csidrivers::entry(),
+        storage::csinodes::entry(),
+        storage::csistoragecapacities::entry(),
+        storage::storageclasses::entry(),
+        storage::volumeattachments::entry(),
+        storage::volumeattributesclasses::entry(),
     ];
     rows.extend(authentication::entries());
     rows.extend(authorization::entries());

@@ -7,6 +7,8 @@ pub mod events;
 pub mod limitranges;
 pub mod namespaces;
 pub mod nodes;
+pub mod persistentvolumeclaims;
+pub mod persistentvolumes;
 pub mod pods;
 pub mod podtemplates;
 pub mod replicationcontrollers;

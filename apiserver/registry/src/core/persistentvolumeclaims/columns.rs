@@ -1,6 +1,6 @@
 //! Table columns of persistentvolumeclaims.
 
-use crate::columns::{Column, Row, access_modes, age_of, or, cells};
+use crate::columns::{Column, Row, access_modes, age_of, cells};
 use api_types::core::v1::PersistentVolumeClaim;
 
 /// Columns as clients see them.

@@ -5,7 +5,6 @@ use crate::{Context, View, strategy::ResetFields};
 use api_types::core::v1::{Container, Pod};
 use machinery::{
     field::{ErrorList, Path},
-    meta::v1::ObjectMeta,
 };
 use rules::{
     addresses,
@@ -64,17 +63,6 @@ fn keep_observed_generations(new: &mut Pod, old: &Pod) {
     }
 }
 
-/// Metadata that subresources of this kind do not write: all but managed fields and the resource version.
-fn keep_metadata(new: &mut ObjectMeta, old: &ObjectMeta) {
-    new.deletion_timestamp = old.deletion_timestamp;
-    new.generation = old.generation;
-    new.self_link = old.self_link.clone();
-    new.labels = old.labels.clone();
-    new.annotations = old.annotations.clone();
-    new.finalizers = old.finalizers.clone();
-    new.owner_references = old.owner_references.clone();
-}
-
 /// The `ephemeralcontainers` view.
 pub struct EphemeralContainers;
 
@@ -85,7 +73,7 @@ impl View for EphemeralContainers {
         let containers = std::mem::take(&mut new.spec.ephemeral_containers);
         new.spec = old.spec.clone();
         new.status = old.status.clone();
-        keep_metadata(&mut new.metadata, &old.metadata);
+        crate::strategy::keep_metadata(&mut new.metadata, &old.metadata);
         new.spec.ephemeral_containers = containers;
         prepare::raise_generation(new, old);
     }
@@ -129,7 +117,7 @@ impl View for Resize {
             new.spec.containers = containers;
             new.spec.init_containers = init_containers;
             new.status = old.status.clone();
-            keep_metadata(&mut new.metadata, &old.metadata);
+            crate::strategy::keep_metadata(&mut new.metadata, &old.metadata);
         }
         prepare::raise_generation(new, old);
     }

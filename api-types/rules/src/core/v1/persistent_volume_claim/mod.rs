@@ -1,4 +1,5 @@
 //! Rules of persistent volume claims.
 
 pub mod defaults;
+pub mod fields;
 pub mod validation;

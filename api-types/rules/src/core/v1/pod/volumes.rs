@@ -50,13 +50,16 @@ pub fn validate<'a>(volumes: &'a [Volume], pod: Option<&ObjectMeta>, path: &Path
 }
 
 /// Says that a second source is one too many; true for the first.
-struct OnlyOne<'a> {
-    path: &'a Path,
-    taken: bool,
+pub(crate) struct OnlyOne<'a> {
+    /// Of the volume.
+    pub path: &'a Path,
+    /// Set after the first source.
+    pub taken: bool,
 }
 
 impl OnlyOne<'_> {
-    fn take<'s, T: ?Sized>(&mut self, source: Option<&'s T>, field: &'static str, errors: &mut ErrorList) -> Option<(&'s T, Path)> {
+    /// The source and its path, when it is set and the first.
+    pub fn take<'s, T: ?Sized>(&mut self, source: Option<&'s T>, field: &'static str, errors: &mut ErrorList) -> Option<(&'s T, Path)> {
         let source = source?;
         let path = self.path.child(field);
         if self.taken {
@@ -68,7 +71,8 @@ impl OnlyOne<'_> {
     }
 }
 
-fn required(path: &Path, fields: &[(&'static str, &str)], errors: &mut ErrorList) {
+/// Fields that may not be empty.
+pub(crate) fn required(path: &Path, fields: &[(&'static str, &str)], errors: &mut ErrorList) {
     for (field, value) in fields {
         if value.is_empty() {
             errors.required(&path.child(*field), "");
@@ -264,7 +268,8 @@ pub fn validate_host_path(host: &HostPathVolumeSource, path: &Path, errors: &mut
     }
 }
 
-fn validate_partition(partition: i32, path: &Path, errors: &mut ErrorList) {
+/// A partition of a disk.
+pub fn validate_partition(partition: i32, path: &Path, errors: &mut ErrorList) {
     if !(0..=255).contains(&partition) {
         errors.invalid(&path.child("partition"), partition, "must be between 0 and 255, inclusive");
     }

@@ -26,7 +26,8 @@ const NODE_LABELS: &[(&str, &str)] = &[
     ("beta.kubernetes.io/instance-type", "deprecated since v1.17; use \"node.kubernetes.io/instance-type\" instead"),
 ];
 
-fn label_warning(key: &str) -> Option<&'static str> {
+/// What is wrong with a label of nodes that has another name today.
+pub fn label_warning(key: &str) -> Option<&'static str> {
     NODE_LABELS.iter().find(|(label, _)| *label == key).map(|(_, warning)| *warning)
 }
 

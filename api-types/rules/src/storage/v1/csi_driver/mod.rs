@@ -1,3 +1,4 @@
 //! Rules of csi drivers.
 
 pub mod defaults;
+pub mod validation;

@@ -1,3 +1,4 @@
 //! Rules of storage class.
 
 pub mod defaults;
+pub mod validation;

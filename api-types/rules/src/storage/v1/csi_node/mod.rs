@@ -1,0 +1,3 @@
+//! Rules of csi nodes.
+
+pub mod validation;

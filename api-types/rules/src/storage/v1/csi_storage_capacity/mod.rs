@@ -1,0 +1,3 @@
+//! Rules of csi storage capacity.
+
+pub mod validation;

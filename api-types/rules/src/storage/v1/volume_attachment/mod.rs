@@ -1,0 +1,3 @@
+//! Rules of volume attachments.
+
+pub mod validation;

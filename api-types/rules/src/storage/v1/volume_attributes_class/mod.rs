@@ -1,0 +1,3 @@
+//! Rules of volume attributes class.
+
+pub mod validation;
