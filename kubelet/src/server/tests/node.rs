@@ -107,7 +107,7 @@ impl TestNode {
         })
     }
 
-    /// Runs the pod `default/web` with one container `main`.
+    /// Runs the pod `default/web` with one container `main`, and waits for its first words.
     pub async fn run_pod(&self, script: &str) {
         let logs = self.containerd.directory().join("logs/web");
         std::fs::create_dir_all(logs.join("main")).expect("log directory");
@@ -133,6 +133,12 @@ impl TestNode {
             self.runtime.create_container(&sandbox, &config, &sandbox_config).await.expect("created");
         self.runtime.start_container(&container).await.expect("started");
         *self.view.pod.lock() = Some((sandbox, container));
+        let said = async {
+            while !std::fs::read_to_string(logs.join("main/0.log")).is_ok_and(|log| log.ends_with('\n')) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), said).await.expect("the container says something");
     }
 
     /// The runtime.
