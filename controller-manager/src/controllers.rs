@@ -2,7 +2,7 @@
 //! derived from it.
 
 use crate::context::{Context, Task};
-use crate::{lifecycle, security, workloads};
+use crate::{lifecycle, nodes, security, workloads};
 
 /// One controller.
 pub struct Entry {
@@ -67,6 +67,30 @@ const ALL: &[Entry] = &[
         start: lifecycle::namespace::start,
     },
     Entry {
+        name: "node-ipam-controller",
+        aliases: &["nodeipam"],
+        on_by_default: true,
+        service_account: "node-controller",
+        event_source: "cidrAllocator",
+        start: nodes::ipam::start,
+    },
+    Entry {
+        name: "node-lifecycle-controller",
+        aliases: &["nodelifecycle"],
+        on_by_default: true,
+        service_account: "node-controller",
+        event_source: "node-controller",
+        start: nodes::lifecycle::start,
+    },
+    Entry {
+        name: "taint-eviction-controller",
+        aliases: &[],
+        on_by_default: true,
+        service_account: "node-controller",
+        event_source: "taint-eviction-controller",
+        start: nodes::taint_eviction::start,
+    },
+    Entry {
         name: "replicaset-controller",
         aliases: &["replicaset"],
         on_by_default: true,
@@ -89,6 +113,14 @@ const ALL: &[Entry] = &[
         service_account: "daemon-set-controller",
         event_source: "daemonset-controller",
         start: workloads::daemonset::start,
+    },
+    Entry {
+        name: "garbage-collector-controller",
+        aliases: &["garbagecollector"],
+        on_by_default: true,
+        service_account: "generic-garbage-collector",
+        event_source: "garbage-collector-controller",
+        start: crate::lifecycle::garbage_collector::start,
     },
 ];
 
