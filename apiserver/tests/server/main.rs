@@ -1,0 +1,9 @@
+//! A whole server in this process, on a memory store, asked over TLS.
+
+mod access;
+mod audit;
+mod conversations;
+mod identity;
+mod paths;
+mod system;
+mod support;
