@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use api_types::core::v1::Pod;
+use api_types::core::v1::{Node, Pod};
 use client::Client;
 use component_base::Shutdown;
 use component_base::metrics::Metrics;
@@ -16,6 +16,9 @@ use crate::clients::Clients;
 use crate::controllers::Entry;
 use crate::options::Options;
 use crate::ownership::{BY_OWNER_OR_ORPHAN, owner_or_orphan};
+
+/// Index of pods by the name of their node.
+pub(crate) const BY_NODE: &str = "node";
 
 /// A controller at work; it ends when leadership ends.
 pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -58,7 +61,19 @@ impl Context {
     pub(crate) fn pods(&self) -> Store<Pod> {
         let informer = Informer::new(self.informers.client().all::<Pod>())
             .with_transform(crate::pods::trim)
-            .with_index(BY_OWNER_OR_ORPHAN, owner_or_orphan);
+            .with_index(BY_OWNER_OR_ORPHAN, owner_or_orphan)
+            .with_index(BY_NODE, |pod| vec![pod.spec.node_name.clone()]);
+        self.informers.register(informer)
+    }
+
+    /// The cache of nodes, without their lists of images and volumes.
+    pub(crate) fn nodes(&self) -> Store<Node> {
+        let informer = Informer::new(self.informers.client().all::<Node>()).with_transform(|node| {
+            node.metadata.managed_fields = Vec::new();
+            node.status.images = Vec::new();
+            node.status.volumes_in_use = Vec::new();
+            node.status.volumes_attached = Vec::new();
+        });
         self.informers.register(informer)
     }
 

@@ -9,6 +9,7 @@ mod context;
 pub mod controllers;
 mod lifecycle;
 mod network;
+mod nodes;
 pub mod options;
 mod ownership;
 mod pods;

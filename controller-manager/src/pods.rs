@@ -5,11 +5,13 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use api_types::core::v1::{ObjectReference, Pod, PodTemplateSpec};
+use client::Patch;
 use jiff::Timestamp;
 use machinery::meta::v1::{ObjectMeta, OwnerReference};
 use machinery::{Resource, Time};
-use rules::core::v1::pod::meaning::{is_ready, ready_since};
+use rules::core::v1::pod::meaning::{condition, is_ready, ready_since};
 use runtime::{Action, Note};
+use serde_json::json;
 
 /// A pod for `owner` from its template; the server completes the name.
 pub(crate) fn from_template<O: Resource>(
@@ -50,6 +52,28 @@ pub(crate) fn delete(pod: &Pod, owner: &ObjectReference) -> Action {
     Action::delete(pod)
         .on_success(Note::normal(owner.clone(), "SuccessfulDelete", "Deleted pod: "))
         .on_failure(Note::warning(owner.clone(), "FailedDelete", "Error deleting: "))
+}
+
+/// Tells in the pod's status that it is about to be disrupted, and why; `None` when it says so already.
+pub(crate) fn mark_disrupted(pod: &Pod, reason: &str, message: &str, now: Timestamp) -> Option<Action> {
+    let known = condition(&pod.status, "DisruptionTarget");
+    if known.is_some_and(|known| {
+        (known.status.as_str(), known.reason.as_str(), known.message.as_str()) == ("True", reason, message)
+    }) {
+        return None;
+    }
+    let since = known
+        .filter(|known| known.status == "True")
+        .map_or(Time { nanos: 0, ..Time::from(now) }, |known| known.last_transition_time);
+    let mut entry = json!({
+        "type": "DisruptionTarget", "status": "True", "reason": reason, "message": message,
+        "lastTransitionTime": since.to_string(),
+    });
+    if pod.status.observed_generation != 0 {
+        entry["observedGeneration"] = pod.metadata.generation.into();
+    }
+    let patch = json!({"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [entry]}});
+    Some(Action::patch_status(pod, Patch::Strategic(patch)))
 }
 
 /// The annotation that says how much it costs to lose a pod.
