@@ -1,6 +1,7 @@
 //! Builds the kubelet: the only place that constructs its parts and ties them together.
 
-use std::net::SocketAddr;
+mod serving;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +10,8 @@ use anyhow::{Context as _, bail};
 use api_types::core::v1::{Node, Taint};
 use arc_swap::ArcSwap;
 use client::Client;
-use component_base::health::{Endpoint, Health};
+use component_base::health::Health;
 use component_base::metrics::Metrics;
-use component_base::server::SideServer;
 use component_base::{Shutdown, version};
 use jiff::Timestamp;
 use kubelet_adapters::cgroups::{Driver, Hierarchy, NodeCgroups};
@@ -182,7 +182,10 @@ pub async fn run_with(
     }
     start_pods(&mut tasks, &parts, client.is_some(), events.clone(), received, &shutdown);
     start_node(&mut tasks, &options, &parts, &events, &shutdown)?;
-    serve_health(&mut tasks, &context, &parts.cache, &shutdown).await?;
+    serving::start_health(&mut tasks, &parts, &shutdown).await?;
+    if context.config.enable_server {
+        serving::start(&mut tasks, &options, &parts, client.as_ref(), &shutdown);
+    }
     match &client {
         Some(client) => {
             start_cluster(&mut tasks, client, &parts, node, node_ip, events, &shutdown);
@@ -210,6 +213,8 @@ struct Parts {
     manager: Arc<ManagerHandle>,
     /// Told when the node's status may have changed.
     node_changed: Arc<Notify>,
+    health: Health,
+    metrics: Metrics,
     seen: watch::Sender<u64>,
 }
 
@@ -223,6 +228,8 @@ impl Parts {
             neighbours: Arc::default(),
             manager: Arc::default(),
             node_changed: Arc::default(),
+            health: Health::new(),
+            metrics: Metrics::new(),
             seen: watch::Sender::new(0),
             context: context.clone(),
         }
@@ -431,31 +438,6 @@ async fn events_to_api(
 
 async fn discard(mut records: mpsc::Receiver<Record>) {
     while records.recv().await.is_some() {}
-}
-
-/// `/healthz` on its own port.
-async fn serve_health(
-    tasks: &mut JoinSet<()>,
-    context: &Arc<Context>,
-    cache: &Arc<PodCache>,
-    shutdown: &Shutdown,
-) -> anyhow::Result<()> {
-    if context.config.healthz_port == 0 {
-        return Ok(());
-    }
-    let health = Health::new();
-    let cache = cache.clone();
-    health.add("syncloop", &[Endpoint::Healthz], move || crate::observing::healthy(&cache, Timestamp::now()));
-    let address = SocketAddr::new(
-        context.config.healthz_bind_address.parse().context("healthzBindAddress")?,
-        u16::try_from(context.config.healthz_port).context("healthzPort")?,
-    );
-    let listener = tokio::net::TcpListener::bind(address)
-        .await
-        .with_context(|| format!("failed to listen at {address} for /healthz"))?;
-    let server = SideServer::new(health, Metrics::new());
-    tasks.spawn(server.serve(listener, None, shutdown.clone()));
-    Ok(())
 }
 
 /// The name of this node: as given, or the machine's.

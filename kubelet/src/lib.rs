@@ -11,6 +11,7 @@ pub mod context;
 mod credentials;
 pub mod events;
 mod housekeeping;
+mod measuring;
 mod mirrors;
 pub mod node;
 pub mod objects;

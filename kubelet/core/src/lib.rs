@@ -28,6 +28,7 @@ pub mod qos;
 pub mod restart;
 pub mod sandbox_config;
 pub mod security;
+pub mod statistics;
 pub mod status;
 pub mod termination;
 
