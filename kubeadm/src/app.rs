@@ -6,7 +6,7 @@ use clap::{Arg, ArgMatches, Command};
 use component_base::{flags as component_flags, logs::LoggingOptions, version};
 use futures_util::future::BoxFuture;
 
-use crate::workflows::{certificates, configs, flags, init, reset, token};
+use crate::workflows::{certificates, configs, flags, init, join, reset, token};
 
 type Run = for<'a> fn(&'a ArgMatches) -> BoxFuture<'a, anyhow::Result<()>>;
 
@@ -17,10 +17,11 @@ struct Entry {
 }
 
 /// All commands.
-const COMMANDS: [Entry; 6] = [
+const COMMANDS: [Entry; 7] = [
     Entry { command: certificates::command, run: |matches| Box::pin(certificates::run(matches)) },
     Entry { command: configs::command, run: |matches| Box::pin(configs::run(matches)) },
     Entry { command: init::command, run: |matches| Box::pin(init::run(matches)) },
+    Entry { command: join::command, run: |matches| Box::pin(join::run(matches)) },
     Entry { command: reset::command, run: |matches| Box::pin(reset::run(matches)) },
     Entry { command: token::command, run: |matches| Box::pin(token::run(matches)) },
     Entry { command: version_command, run: |matches| Box::pin(async move { print_version(matches) }) },

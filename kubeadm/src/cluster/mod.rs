@@ -1,6 +1,7 @@
 //! The cluster's API: getting in, writing objects, and waiting for the control plane.
 
 pub mod access;
+pub mod discovery;
 pub mod manifests;
 pub mod rbac;
 pub mod tokens;

@@ -1,10 +1,11 @@
-//! The phases of `init`, each with upstream's name.
+//! The phases of `init` and, in a folder of their own, of `join`, each with upstream's name.
 
 pub mod addon;
 pub mod bootstrap_token;
 pub mod certs;
 pub mod control_plane;
 pub mod etcd;
+pub mod join;
 pub mod kubeconfig;
 pub mod kubelet_finalize;
 pub mod kubelet_start;

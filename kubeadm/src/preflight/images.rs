@@ -26,6 +26,24 @@ pub struct Wanted<'a> {
     pub serial: bool,
 }
 
+/// Imports those of the images that an archive has and the runtime has not.
+pub async fn import_only(wanted: &Wanted<'_>) -> Vec<Finding> {
+    let runtime = match ContainerRuntime::connect(wanted.socket).await {
+        Ok(runtime) => runtime,
+        Err(error) => return vec![Finding::error(CHECK, component_base::run::error_chain(&error))],
+    };
+    let missing = absent(&runtime, wanted.images).await;
+    if missing.is_empty() || wanted.policy == "Never" {
+        return Vec::new();
+    }
+    import(wanted.socket, &missing)
+        .await
+        .err()
+        .map(|message| Finding::warning(CHECK, message))
+        .into_iter()
+        .collect()
+}
+
 /// Brings the images; every image that cannot be had is a finding.
 pub async fn ensure(wanted: &Wanted<'_>) -> Vec<Finding> {
     if wanted.policy == "Never" {

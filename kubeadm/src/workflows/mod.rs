@@ -5,6 +5,8 @@ pub mod configs;
 pub mod flags;
 pub mod init;
 pub mod init_data;
+pub mod join;
+pub mod join_data;
 pub mod phase;
 pub mod reset;
 pub mod token;

@@ -1,9 +1,6 @@
 //! `down`: takes back everything `up` and the cluster did to this machine.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -85,28 +82,45 @@ fn reset() -> Result<()> {
     Ok(())
 }
 
-/// Ends the helpers of containers that containerd left running.
+/// Ends the helpers of containers that our containerd left running, and what they run. Those of another
+/// containerd on this machine have another socket.
 fn end_shims() {
     let Some(shim) = find_program("containerd-shim-runc-v2") else { return };
-    for process in services::processes_of(&shim) {
-        succeeds(&mut command("kill", ["-KILL", &process.to_string()]));
-    }
-    std::thread::sleep(Duration::from_millis(200));
-    for process in container_processes() {
+    let ours: Vec<u32> = services::processes_of(&shim)
+        .into_iter()
+        .filter(|process| {
+            let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+            let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+            words.windows(2).any(|pair| pair == [b"-address".as_slice(), containers::SOCKET.as_bytes()])
+        })
+        .collect();
+    let below = descendants(&ours);
+    for process in ours.into_iter().chain(below) {
         succeeds(&mut command("kill", ["-KILL", &process.to_string()]));
     }
 }
 
-/// Processes in control groups of pods.
-fn container_processes() -> Vec<u32> {
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
-    entries
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|process| {
-            std::fs::read_to_string(format!("/proc/{process}/cgroup"))
-                .is_ok_and(|text| text.contains("kubepods"))
+/// All processes that some processes started, directly or not.
+fn descendants(of: &[u32]) -> Vec<u32> {
+    let parents: Vec<(u32, u32)> = std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
+        .filter_map(|process| {
+            let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+            let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+            Some((process, parent.trim().parse().ok()?))
         })
-        .collect()
+        .collect();
+    let mut found: Vec<u32> = Vec::new();
+    let mut open = of.to_vec();
+    while let Some(parent) = open.pop() {
+        for (process, _) in parents.iter().filter(|(_, other)| *other == parent) {
+            found.push(*process);
+            open.push(*process);
+        }
+    }
+    found
 }
 
 fn unmount(record: &Record) -> Vec<String> {
@@ -120,8 +134,6 @@ fn unmount(record: &Record) -> Vec<String> {
         .lines()
         .filter_map(|line| line.split_whitespace().nth(1))
         .filter(|point| folders.iter().any(|folder| Path::new(point).starts_with(folder)))
-        // Network namespaces of others have other names.
-        .filter(|point| !point.contains("/netns/") || point.contains("/netns/cni-"))
         .collect();
     points.reverse();
     points
@@ -134,7 +146,10 @@ fn unmount(record: &Record) -> Vec<String> {
 fn remove_network() {
     let namespaces = std::fs::read_dir("/run/netns").into_iter().flatten().filter_map(Result::ok);
     for name in namespaces.filter_map(|entry| entry.file_name().into_string().ok()) {
-        if name.starts_with("cni-") {
+        // One with processes in it is another runtime's.
+        let idle =
+            output_of(&mut command("ip", ["netns", "pids", &name])).is_ok_and(|list| list.trim().is_empty());
+        if name.starts_with("cni-") && idle {
             succeeds(&mut command("ip", ["netns", "delete", &name]));
         }
     }
