@@ -1,6 +1,6 @@
 //! The list of rows. What is not here does not exist.
 
-use crate::{apps, authentication, authorization, certificates, coordination, core, discovery, entry::Entry, networking, node, policy, rbac, scheduling, storage};
+use crate::{apps, authentication, authorization, batch, certificates, coordination, core, discovery, entry::Entry, networking, node, policy, rbac, scheduling, storage};
 use std::sync::LazyLock;
 
 static TABLE: LazyLock<Vec<Entry>> = LazyLock::new(rows);
@@ -44,6 +44,8 @@ fn rows() -> Vec<Entry> {
         apps::deployments::entry(),
         apps::replicasets::entry(),
         apps::statefulsets::entry(),
+        batch::cronjobs::entry(),
+        batch::jobs::entry(),
         certificates::certificatesigningrequests::entry(),
         coordination::leases::entry(),
         discovery::endpointslices::entry(),

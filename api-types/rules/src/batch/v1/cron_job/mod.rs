@@ -1,3 +1,5 @@
 //! Rules of cron jobs.
 
 pub mod defaults;
+pub mod schedule;
+pub mod validation;

@@ -1,0 +1,4 @@
+//! Resources of group `batch`.
+
+pub mod cronjobs;
+pub mod jobs;
