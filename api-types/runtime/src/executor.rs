@@ -128,7 +128,7 @@ impl Executor {
     }
 
     async fn act(&self, action: Action) -> Sent {
-        let Action { verb, on_success, on_failure, existing_is_done, guard } = action;
+        let Action { verb, on_success, success_as_it_stands, on_failure, existing_is_done, guard } = action;
         let verb_name = match &verb {
             Verb::Create { .. } => "create",
             Verb::Replace { .. } => "update",
@@ -148,7 +148,8 @@ impl Executor {
         let (result, sent) = match outcome {
             Ok((name, promise)) => {
                 if let Some(note) = on_success {
-                    let message = format!("{}{name}", note.message);
+                    let detail = if success_as_it_stands { "" } else { name.as_str() };
+                    let message = format!("{}{detail}", note.message);
                     self.recorder.event(note.regarding, note.kind, &note.reason, &message);
                 }
                 ("success", Sent::Done(promise))

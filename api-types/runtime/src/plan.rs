@@ -207,6 +207,8 @@ pub struct Action {
     pub verb: Verb,
     /// Said when it went well; the object's name is appended.
     pub on_success: Option<Note>,
+    /// The name is not appended.
+    pub success_as_it_stands: bool,
     /// Said when it failed; the error is appended.
     pub on_failure: Option<Note>,
     /// Creating what exists already counts as done: the cache was behind.
@@ -217,7 +219,14 @@ pub struct Action {
 
 impl Action {
     fn new(verb: Verb) -> Action {
-        Action { verb, on_success: None, on_failure: None, existing_is_done: false, guard: None }
+        Action {
+            verb,
+            on_success: None,
+            success_as_it_stands: false,
+            on_failure: None,
+            existing_is_done: false,
+            guard: None,
+        }
     }
 
     /// Create `object`.
@@ -263,6 +272,13 @@ impl Action {
     /// Says `note` and the object's name when it went well.
     pub fn on_success(mut self, note: Note) -> Action {
         self.on_success = Some(note);
+        self
+    }
+
+    /// Says `note` as it stands when it went well.
+    pub fn announcing(mut self, note: Note) -> Action {
+        self.on_success = Some(note);
+        self.success_as_it_stands = true;
         self
     }
 
