@@ -122,6 +122,14 @@ const ALL: &[Entry] = &[
         event_source: "garbage-collector-controller",
         start: crate::lifecycle::garbage_collector::start,
     },
+    Entry {
+        name: "deployment-controller",
+        aliases: &["deployment"],
+        on_by_default: true,
+        service_account: "deployment-controller",
+        event_source: "deployment-controller",
+        start: workloads::deployment::start,
+    },
 ];
 
 /// Controllers of upstream that this program does not have: they can be switched off, not on.

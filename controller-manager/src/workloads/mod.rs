@@ -1,4 +1,5 @@
 //! Controllers that keep pods running.
 
 pub(crate) mod daemonset;
+pub(crate) mod deployment;
 pub(crate) mod replicaset;
