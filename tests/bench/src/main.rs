@@ -1,3 +1,7 @@
 //! The `bench` program.
 
-fn main() {}
+component_base::global_allocator!();
+
+fn main() -> std::process::ExitCode {
+    component_base::run("bench", bench::run)
+}
