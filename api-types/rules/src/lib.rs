@@ -13,6 +13,7 @@ pub mod scaling;
 pub mod admissionregistration;
 pub mod apps;
 pub mod authentication;
+pub mod autoscaling;
 pub mod batch;
 pub mod certificates;
 pub mod coordination;

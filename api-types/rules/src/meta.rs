@@ -48,6 +48,21 @@ pub fn validate(meta: &ObjectMeta, namespaced: bool, rule: NameRule, path: &Path
     errors
 }
 
+/// A name with the domain of who gave it, `acme.io/foo`.
+pub fn validate_domain_prefixed_path(name: &str, path: &Path, errors: &mut ErrorList) {
+    if name.is_empty() {
+        return errors.required(path, "");
+    }
+    let Some((host, rest)) = name.split_once('/').filter(|(host, rest)| !host.is_empty() && !rest.is_empty()) else {
+        return errors.invalid(path, name, "must be a domain-prefixed path (such as \"acme.io/foo\")");
+    };
+    errors.invalid_each(path, host, names::is_dns1123_subdomain(host));
+    if !rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&byte)) {
+        let pattern = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
+        errors.invalid(path, rest, names::pattern_error("Invalid path", pattern, &[]));
+    }
+}
+
 /// Metadata of an object about to replace another.
 pub fn validate_update(new: &ObjectMeta, old: &ObjectMeta, path: &Path) -> ErrorList {
     let mut errors = ErrorList::new();

@@ -24,6 +24,7 @@ pub mod allocation;
 pub mod apps;
 pub mod authentication;
 pub mod authorization;
+pub mod autoscaling;
 pub mod batch;
 pub mod certificates;
 pub mod coordination;

@@ -1,6 +1,6 @@
 //! The list of rows. What is not here does not exist.
 
-use crate::{apps, authentication, authorization, batch, certificates, coordination, core, discovery, entry::Entry, networking, node, policy, rbac, scheduling, storage};
+use crate::{apps, authentication, authorization, autoscaling, batch, certificates, coordination, core, discovery, entry::Entry, networking, node, policy, rbac, scheduling, storage};
 use std::sync::LazyLock;
 
 static TABLE: LazyLock<Vec<Entry>> = LazyLock::new(rows);
@@ -44,12 +44,17 @@ fn rows() -> Vec<Entry> {
         apps::deployments::entry(),
         apps::replicasets::entry(),
         apps::statefulsets::entry(),
+        autoscaling::horizontalpodautoscalers::entry(),
+        autoscaling::horizontalpodautoscalers::older_entry(),
         batch::cronjobs::entry(),
         batch::jobs::entry(),
         certificates::certificatesigningrequests::entry(),
         coordination::leases::entry(),
         discovery::endpointslices::entry(),
+        networking::ingressclasses::entry(),
+        networking::ingresses::entry(),
         networking::ipaddresses::entry(),
+        networking::networkpolicies::entry(),
         networking::servicecidrs::entry(),
         node::runtimeclasses::entry(),
         policy::poddisruptionbudgets::entry(),

@@ -32,20 +32,7 @@ const MOST_FAILED_WITH_MANY: i32 = 10_000;
 const MANAGED_BY_SIZE: usize = 63;
 
 fn validate_managed_by(name: &str, path: &Path, errors: &mut ErrorList) {
-    if name.is_empty() {
-        errors.required(path, "");
-    } else {
-        match name.split_once('/') {
-            Some((host, rest)) if !host.is_empty() && !rest.is_empty() => {
-                errors.invalid_each(path, host, names::is_dns1123_subdomain(host));
-                let pattern = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
-                if !rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&byte)) {
-                    errors.invalid(path, rest, names::pattern_error("Invalid path", pattern, &[]));
-                }
-            }
-            _ => errors.invalid(path, name, "must be a domain-prefixed path (such as \"acme.io/foo\")"),
-        }
-    }
+    meta::validate_domain_prefixed_path(name, path, errors);
     if name.len() > MANAGED_BY_SIZE {
         errors.too_long(path, MANAGED_BY_SIZE);
     }

@@ -1,3 +1,4 @@
 //! Rules of ingress class.
 
 pub mod defaults;
+pub mod validation;

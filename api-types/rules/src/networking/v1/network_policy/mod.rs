@@ -1,3 +1,4 @@
 //! Rules of network policy.
 
 pub mod defaults;
+pub mod validation;

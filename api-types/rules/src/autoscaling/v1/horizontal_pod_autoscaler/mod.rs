@@ -1,0 +1,4 @@
+//! Rules of horizontal pod autoscalers.
+
+pub mod conversion;
+pub mod metrics;

@@ -1,0 +1,3 @@
+//! Rules of `autoscaling` in version `v1`.
+
+pub mod horizontal_pod_autoscaler;

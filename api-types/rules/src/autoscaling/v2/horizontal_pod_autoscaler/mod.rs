@@ -1,0 +1,4 @@
+//! Rules of horizontal pod autoscalers.
+
+pub mod defaults;
+pub mod validation;

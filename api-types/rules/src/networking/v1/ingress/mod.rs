@@ -1,0 +1,3 @@
+//! Rules of ingress.
+
+pub mod validation;

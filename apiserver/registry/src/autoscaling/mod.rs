@@ -1,0 +1,3 @@
+//! Resources of group `autoscaling`.
+
+pub mod horizontalpodautoscalers;
