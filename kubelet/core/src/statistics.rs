@@ -1,5 +1,6 @@
 //! Resource use in the forms clients read: the summary API, `/metrics/resource` and `/metrics/cadvisor`.
 
+mod cadvisor;
 mod exposition;
 mod summary;
 
@@ -7,7 +8,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-pub use self::exposition::{cadvisor, resource};
+pub use self::cadvisor::cadvisor;
+pub use self::exposition::resource;
 pub use self::summary::summary;
 use crate::ports::{FilesystemUsage, Interface, MemoryUsage, ProcessCount};
 
@@ -159,5 +161,14 @@ mod tests {
         assert!(text.contains("node_memory_working_set_bytes 7 1000000000\n"), "{text}");
         let text = cadvisor(&node(), &[pod()]);
         assert!(text.contains("container_memory_working_set_bytes{container=\"c\",id=\"1\","), "{text}");
+        for line in [
+            r#"container_cpu_usage_seconds_total{container="c",cpu="total",id="1",image="",name="1",namespace="work",pod="p"} 1.5"#,
+            r#"container_memory_working_set_bytes{container="",id="/",image="",name="",namespace="",pod=""} 7"#,
+            r#"container_memory_working_set_bytes{container="",id="u",image="",name="",namespace="work",pod="p"} 5"#,
+            "container_scrape_error 0",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+        assert_eq!(text.matches("# TYPE container_memory_failures_total").count(), 1);
     }
 }

@@ -1,26 +1,33 @@
-//! Resource use as Prometheus text.
+//! Resource use as Prometheus text: the format, and `/metrics/resource`.
 
 use std::fmt::Write;
 
 use jiff::Timestamp;
 
 use super::{ContainerUse, NodeUse, PodUse};
+use crate::ports::MemoryUsage;
 
 /// One family of samples under way.
-struct Family<'a> {
+pub(super) struct Family<'a> {
     out: &'a mut String,
     name: &'static str,
     at: Timestamp,
 }
 
 impl<'a> Family<'a> {
-    fn new(out: &'a mut String, name: &'static str, help: &str, kind: &str, at: Timestamp) -> Family<'a> {
+    pub(super) fn new(
+        out: &'a mut String,
+        name: &'static str,
+        help: &str,
+        kind: &str,
+        at: Timestamp,
+    ) -> Family<'a> {
         let _ = write!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
         Family { out, name, at }
     }
 
     /// Adds a sample, when its value is known.
-    fn sample(&mut self, labels: &[(&str, &str)], value: Option<f64>) {
+    pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: Option<f64>) {
         let Some(value) = value else { return };
         let labels: Vec<String> =
             labels.iter().map(|(key, text)| format!("{key}=\"{}\"", escaped(text))).collect();
@@ -34,23 +41,27 @@ fn escaped(text: &str) -> String {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "the format has no integers")]
-fn seconds(nanos: Option<u64>) -> Option<f64> {
+pub(super) fn seconds(nanos: Option<u64>) -> Option<f64> {
     nanos.map(|nanos| nanos as f64 / 1e9)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "the format has no integers")]
-fn number(value: Option<u64>) -> Option<f64> {
+pub(super) fn number(value: Option<u64>) -> Option<f64> {
     value.map(|value| value as f64)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "the format has no integers")]
-fn unix(at: Option<Timestamp>) -> Option<f64> {
+pub(super) fn unix(at: Option<Timestamp>) -> Option<f64> {
     at.map(|at| at.as_millisecond() as f64 / 1e3)
 }
 
-fn each(pods: &[PodUse]) -> impl Iterator<Item = (&PodUse, &ContainerUse)> {
+pub(super) fn each(pods: &[PodUse]) -> impl Iterator<Item = (&PodUse, &ContainerUse)> {
     pods.iter().flat_map(|pod| pod.containers.iter().map(move |container| (pod, container)))
 }
+
+/// Both names upstream tells a failed measurement by.
+const SCRAPE_ERRORS: [(&str, &str); 2] =
+    [("resource_scrape_error", "[STABLE]"), ("scrape_error", "[ALPHA] (Deprecated since 1.29.0)")];
 
 /// `/metrics/resource`, upstream's names and labels.
 pub fn resource(node: &NodeUse, pods: &[PodUse]) -> String {
@@ -102,6 +113,15 @@ pub fn resource(node: &NodeUse, pods: &[PodUse]) -> String {
         at,
     )
     .sample(&[], number(node.memory.as_ref().map(|memory| memory.working_set_bytes)));
+    let swap = |usage: &MemoryUsage| usage.swap_capacity_bytes.saturating_sub(usage.swap_available_bytes);
+    Family::new(
+        &mut out,
+        "node_swap_usage_bytes",
+        "[ALPHA] Current swap usage of the node in bytes. Reported only on non-windows systems",
+        "gauge",
+        at,
+    )
+    .sample(&[], number(node.memory.as_ref().map(swap)));
     let mut family = Family::new(
         &mut out,
         "pod_cpu_usage_seconds_total",
@@ -125,104 +145,13 @@ pub fn resource(node: &NodeUse, pods: &[PodUse]) -> String {
             number(pod.memory.working_set_bytes),
         );
     }
-    Family::new(
-        &mut out,
-        "resource_scrape_error",
-        "[STABLE] 1 if there was an error while getting container metrics, 0 otherwise",
-        "gauge",
-        at,
-    )
-    .sample(&[], Some(0.0));
+    let help = "1 if there was an error while getting container metrics, 0 otherwise";
+    for (name, stability) in SCRAPE_ERRORS {
+        Family::new(&mut out, name, &format!("{stability} {help}"), "gauge", at).sample(&[], Some(0.0));
+    }
     out
 }
 
 fn names<'a>(pod: &'a PodUse, container: &'a ContainerUse) -> [(&'static str, &'a str); 3] {
     [("container", &container.name), ("namespace", &pod.namespace), ("pod", &pod.name)]
-}
-
-/// The part of cAdvisor's metrics that dashboards of pods are made of.
-pub fn cadvisor(node: &NodeUse, pods: &[PodUse]) -> String {
-    let mut out = String::new();
-    let at = node.at;
-    type Pick = fn(&ContainerUse) -> Option<f64>;
-    let families: [(&'static str, &str, &str, Pick); 7] = [
-        (
-            "container_cpu_usage_seconds_total",
-            "Cumulative cpu time consumed in seconds.",
-            "counter",
-            |container| seconds(container.cpu.total_nanos),
-        ),
-        ("container_memory_working_set_bytes", "Current working set in bytes.", "gauge", |container| {
-            number(container.memory.working_set_bytes)
-        }),
-        (
-            "container_memory_usage_bytes",
-            "Current memory usage in bytes, including all memory regardless of when it was accessed",
-            "gauge",
-            |container| number(container.memory.usage_bytes),
-        ),
-        ("container_memory_rss", "Size of RSS in bytes.", "gauge", |container| {
-            number(container.memory.rss_bytes)
-        }),
-        (
-            "container_fs_usage_bytes",
-            "Number of bytes that are consumed by the container on this filesystem.",
-            "gauge",
-            |container| number(container.writable_layer.used_bytes),
-        ),
-        ("container_fs_inodes_total", "Number of Inodes", "gauge", |container| {
-            number(container.writable_layer.inodes_used)
-        }),
-        (
-            "container_start_time_seconds",
-            "Start time of the container since unix epoch in seconds.",
-            "gauge",
-            |container| unix(container.started_at),
-        ),
-    ];
-    for (name, help, kind, pick) in families {
-        let mut family = Family::new(&mut out, name, help, kind, at);
-        for (pod, container) in each(pods) {
-            let labels = [
-                ("container", container.name.as_str()),
-                ("id", container.id.as_str()),
-                ("image", container.image.as_str()),
-                ("name", container.id.as_str()),
-                ("namespace", pod.namespace.as_str()),
-                ("pod", pod.name.as_str()),
-            ];
-            family.sample(&labels, pick(container));
-        }
-    }
-    type PickTraffic = fn(&super::NetworkUse) -> u64;
-    let traffic: [(&'static str, &str, PickTraffic); 4] = [
-        ("container_network_receive_bytes_total", "Cumulative count of bytes received", |usage| {
-            usage.rx_bytes
-        }),
-        (
-            "container_network_receive_errors_total",
-            "Cumulative count of errors encountered while receiving",
-            |usage| usage.rx_errors,
-        ),
-        ("container_network_transmit_bytes_total", "Cumulative count of bytes transmitted", |usage| {
-            usage.tx_bytes
-        }),
-        (
-            "container_network_transmit_errors_total",
-            "Cumulative count of errors encountered while transmitting",
-            |usage| usage.tx_errors,
-        ),
-    ];
-    for (name, help, pick) in traffic {
-        let mut family = Family::new(&mut out, name, help, "counter", at);
-        for (pod, usage) in pods.iter().filter_map(|pod| Some((pod, pod.network.as_ref()?))) {
-            let labels = [
-                ("interface", usage.name.as_str()),
-                ("namespace", pod.namespace.as_str()),
-                ("pod", pod.name.as_str()),
-            ];
-            family.sample(&labels, number(Some(pick(usage))));
-        }
-    }
-    out
 }

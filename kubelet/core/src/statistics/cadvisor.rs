@@ -1,0 +1,236 @@
+//! `/metrics/cadvisor`: what dashboards of nodes, pods and containers are made of, under cAdvisor's names.
+
+use jiff::Timestamp;
+
+use super::exposition::{Family, number, seconds, unix};
+use super::{ContainerUse, CpuUse, MemoryUse, NetworkUse, NodeUse, PodUse, SpaceUse};
+
+/// One user of resources: the node, a pod with its sandbox, a container.
+struct Row<'a> {
+    /// In cAdvisor the path of a cgroup; here the runtime's id, the pod's uid, or the root.
+    id: &'a str,
+    container: &'a str,
+    image: &'a str,
+    pod: &'a str,
+    namespace: &'a str,
+    cpu: CpuUse,
+    memory: MemoryUse,
+    layer: SpaceUse,
+    processes: Option<u64>,
+    started_at: Option<Timestamp>,
+}
+
+type Pick = fn(&Row<'_>) -> Option<f64>;
+
+/// A family: name, help, kind, a label besides the row's own, and the value.
+type FamilyOfRows = (&'static str, &'static str, &'static str, Option<(&'static str, &'static str)>, Pick);
+
+const FAMILIES: [FamilyOfRows; 8] = [
+    (
+        "container_cpu_usage_seconds_total",
+        "Cumulative cpu time consumed in seconds.",
+        "counter",
+        Some(("cpu", "total")),
+        |row| seconds(row.cpu.total_nanos),
+    ),
+    ("container_fs_inodes_total", "Number of Inodes", "gauge", None, |row| number(row.layer.inodes_used)),
+    (
+        "container_fs_usage_bytes",
+        "Number of bytes that are consumed by the container on this filesystem.",
+        "gauge",
+        Some(("device", "")),
+        |row| number(row.layer.used_bytes),
+    ),
+    ("container_memory_rss", "Size of RSS in bytes.", "gauge", None, |row| number(row.memory.rss_bytes)),
+    (
+        "container_memory_usage_bytes",
+        "Current memory usage in bytes, including all memory regardless of when it was accessed",
+        "gauge",
+        None,
+        |row| number(row.memory.usage_bytes),
+    ),
+    ("container_memory_working_set_bytes", "Current working set in bytes.", "gauge", None, |row| {
+        number(row.memory.working_set_bytes)
+    }),
+    ("container_processes", "Number of processes running inside the container.", "gauge", None, |row| {
+        number(row.processes)
+    }),
+    (
+        "container_start_time_seconds",
+        "Start time of the container since unix epoch in seconds.",
+        "gauge",
+        None,
+        |row| unix(row.started_at),
+    ),
+];
+
+type PickTraffic = fn(&NetworkUse) -> u64;
+
+const TRAFFIC: [(&str, &str, PickTraffic); 4] = [
+    ("container_network_receive_bytes_total", "Cumulative count of bytes received", |usage| usage.rx_bytes),
+    (
+        "container_network_receive_errors_total",
+        "Cumulative count of errors encountered while receiving",
+        |usage| usage.rx_errors,
+    ),
+    ("container_network_transmit_bytes_total", "Cumulative count of bytes transmitted", |usage| {
+        usage.tx_bytes
+    }),
+    (
+        "container_network_transmit_errors_total",
+        "Cumulative count of errors encountered while transmitting",
+        |usage| usage.tx_errors,
+    ),
+];
+
+/// The part of cAdvisor's metrics that the runtime and the cgroups tell.
+pub fn cadvisor(node: &NodeUse, pods: &[PodUse]) -> String {
+    let mut out = String::new();
+    let at = node.at;
+    let rows = rows(node, pods);
+    for (name, help, kind, more, pick) in FAMILIES {
+        let mut family = Family::new(&mut out, name, help, kind, at);
+        for row in &rows {
+            family.sample(&row.labels(more), pick(row));
+        }
+    }
+    failures(&mut out, &rows, at);
+    traffic(&mut out, node, pods);
+    let capacity = node.memory.as_ref().map(|memory| memory.capacity_bytes);
+    Family::new(&mut out, "machine_memory_bytes", "Amount of memory installed on the machine.", "gauge", at)
+        .sample(&[], number(capacity));
+    Family::new(
+        &mut out,
+        "container_scrape_error",
+        "1 if there was an error while getting container metrics, 0 otherwise",
+        "gauge",
+        at,
+    )
+    .sample(&[], Some(0.0));
+    out
+}
+
+impl<'a> Row<'a> {
+    fn labels(&self, more: Option<(&'a str, &'a str)>) -> Vec<(&'a str, &'a str)> {
+        // Only containers have a name at the runtime.
+        let name = if self.container.is_empty() { "" } else { self.id };
+        let mut labels = vec![
+            ("container", self.container),
+            ("id", self.id),
+            ("image", self.image),
+            ("name", name),
+            ("namespace", self.namespace),
+            ("pod", self.pod),
+        ];
+        labels.extend(more);
+        labels.sort_unstable();
+        labels
+    }
+}
+
+fn rows<'a>(node: &'a NodeUse, pods: &'a [PodUse]) -> Vec<Row<'a>> {
+    let memory = node.memory.as_ref().map(|usage| MemoryUse {
+        working_set_bytes: Some(usage.working_set_bytes),
+        usage_bytes: Some(usage.usage_bytes),
+        rss_bytes: Some(usage.rss_bytes),
+        available_bytes: Some(usage.available_bytes),
+        page_faults: Some(usage.page_faults),
+        major_page_faults: Some(usage.major_page_faults),
+    });
+    let mut rows = vec![Row {
+        id: "/",
+        container: "",
+        image: "",
+        pod: "",
+        namespace: "",
+        cpu: node.cpu,
+        memory: memory.unwrap_or_default(),
+        layer: SpaceUse::default(),
+        processes: None,
+        started_at: node.started_at,
+    }];
+    for pod in pods {
+        rows.push(of_pod(pod));
+        rows.extend(pod.containers.iter().map(|container| of_container(pod, container)));
+    }
+    rows
+}
+
+fn of_pod(pod: &PodUse) -> Row<'_> {
+    Row {
+        id: &pod.uid,
+        container: "",
+        image: "",
+        pod: &pod.name,
+        namespace: &pod.namespace,
+        cpu: pod.cpu,
+        memory: pod.memory,
+        layer: SpaceUse::default(),
+        processes: pod.process_count,
+        started_at: pod.started_at,
+    }
+}
+
+fn of_container<'a>(pod: &'a PodUse, container: &'a ContainerUse) -> Row<'a> {
+    Row {
+        id: &container.id,
+        container: &container.name,
+        image: &container.image,
+        pod: &pod.name,
+        namespace: &pod.namespace,
+        cpu: container.cpu,
+        memory: container.memory,
+        layer: container.writable_layer,
+        processes: None,
+        started_at: container.started_at,
+    }
+}
+
+/// One family with two series for each row.
+fn failures(out: &mut String, rows: &[Row<'_>], at: Timestamp) {
+    let help = "Cumulative count of memory allocation failures.";
+    let mut family = Family::new(out, "container_memory_failures_total", help, "counter", at);
+    for row in rows {
+        let kinds = [("pgfault", row.memory.page_faults), ("pgmajfault", row.memory.major_page_faults)];
+        for (kind, count) in kinds {
+            let mut labels = row.labels(Some(("failure_type", kind)));
+            labels.push(("scope", "hierarchy"));
+            family.sample(&labels, number(count));
+        }
+    }
+}
+
+fn traffic(out: &mut String, node: &NodeUse, pods: &[PodUse]) {
+    let of_node: Vec<NetworkUse> = node
+        .interfaces
+        .iter()
+        .filter(|interface| !interface.loopback)
+        .map(|interface| NetworkUse {
+            name: interface.name.clone(),
+            rx_bytes: interface.rx_bytes,
+            rx_errors: interface.rx_errors,
+            tx_bytes: interface.tx_bytes,
+            tx_errors: interface.tx_errors,
+        })
+        .collect();
+    for (name, help, pick) in TRAFFIC {
+        let mut family = Family::new(out, name, help, "counter", node.at);
+        let mut sample = |id: &str, namespace: &str, pod: &str, usage: &NetworkUse| {
+            let labels = [
+                ("id", id),
+                ("image", ""),
+                ("interface", usage.name.as_str()),
+                ("name", ""),
+                ("namespace", namespace),
+                ("pod", pod),
+            ];
+            family.sample(&labels, number(Some(pick(usage))));
+        };
+        for usage in &of_node {
+            sample("/", "", "", usage);
+        }
+        for (pod, usage) in pods.iter().filter_map(|pod| Some((pod, pod.network.as_ref()?))) {
+            sample(&pod.uid, &pod.namespace, &pod.name, usage);
+        }
+    }
+}
