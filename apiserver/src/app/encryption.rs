@@ -214,17 +214,17 @@ struct OfRow {
 }
 
 impl Transformer for OfRow {
-    fn from_storage(&self, stored: &[u8], context: &[u8]) -> Result<(Bytes, bool), TransformError> {
+    fn read(&self, stored: &[u8], context: &[u8]) -> Result<(Bytes, bool), TransformError> {
         match self.rules.current().of(self.group, self.plural) {
-            Some(providers) => providers.from_storage(stored, context),
-            None => apiserver_storage::transform::Identity.from_storage(stored, context),
+            Some(providers) => providers.read(stored, context),
+            None => apiserver_storage::transform::Identity.read(stored, context),
         }
     }
 
-    fn to_storage(&self, value: &[u8], context: &[u8]) -> Result<Bytes, TransformError> {
+    fn write(&self, value: &[u8], context: &[u8]) -> Result<Bytes, TransformError> {
         match self.rules.current().of(self.group, self.plural) {
-            Some(providers) => providers.to_storage(value, context),
-            None => apiserver_storage::transform::Identity.to_storage(value, context),
+            Some(providers) => providers.write(value, context),
+            None => apiserver_storage::transform::Identity.write(value, context),
         }
     }
 }
@@ -245,11 +245,11 @@ mod tests {
         ));
         let rules = Rules::parse(&text).unwrap();
         let secrets = rules.of("", "secrets").unwrap();
-        let sealed = secrets.to_storage(b"value", b"/registry/secrets/a").unwrap();
+        let sealed = secrets.write(b"value", b"/registry/secrets/a").unwrap();
         assert!(sealed.starts_with(b"k8s:enc:secretbox:v1:k1:"));
-        let opened = secrets.from_storage(&sealed, b"/registry/secrets/a").unwrap();
+        let opened = secrets.read(&sealed, b"/registry/secrets/a").unwrap();
         assert_eq!(opened, (Bytes::from_static(b"value"), false));
-        assert!(secrets.from_storage(b"value", b"").unwrap().1, "plain values are written again");
+        assert!(secrets.read(b"value", b"").unwrap().1, "plain values are written again");
         assert!(rules.of("apps", "deployments").is_some());
         assert!(rules.of("", "pods").is_none());
     }

@@ -89,7 +89,7 @@ fn from_json(
     body: &[u8],
     validation: FieldValidation,
 ) -> Result<DecodedBody, StatusError> {
-    resource.codec.from_json(json, validation.looks()).map_err(|error| {
+    resource.codec.read_json(json, validation.looks()).map_err(|error| {
         let syntax = serde_json::from_slice::<serde::de::IgnoredAny>(json).is_err();
         match serde_json::from_slice::<TypeMeta>(json) {
             Ok(given) if !given.kind.is_empty() => {
@@ -113,7 +113,7 @@ fn from_protobuf(resource: &ServedResource, body: &[u8]) -> Result<DecodedBody, 
     check_kind(resource, envelope.kind, envelope.api_version)?;
     let object = resource
         .codec
-        .from_protobuf(envelope.raw)
+        .read_protobuf(envelope.raw)
         .map_err(|error| cannot_be_handled(resource, envelope.kind, envelope.api_version, &error))?;
     Ok(DecodedBody {
         object,

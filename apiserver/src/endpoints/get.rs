@@ -28,7 +28,8 @@ pub async fn get(request: &ApiRequest) -> Result<Response<Body>, StatusError> {
             revision => Freshness::AtLeast(revision),
         },
     };
-    let found = store.get(request.namespace(), request.name(), freshness).await?;
+    let about = resource.group_resource();
+    let found = store.get_as(&about, request.namespace(), request.name(), freshness).await?;
     if output.shape == Shape::Object && output.encoding == Encoding::Json {
         // The encoding is shared with lists and watches.
         let text = response::text(output, encode::json(resource, &found)?.to_vec())?;

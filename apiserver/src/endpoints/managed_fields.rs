@@ -85,7 +85,7 @@ impl<'a> Writer<'a> {
             .field_manager()
             .apply(&live, configuration, &self.manager, force, self.now)
             .map_err(|error| error.to_status())?;
-        let decoded = self.resource.codec.from_json(applied.to_string().as_bytes(), false);
+        let decoded = self.resource.codec.read_json(applied.to_string().as_bytes(), false);
         Ok(decoded.map_err(StatusError::bad_request)?.object)
     }
 }

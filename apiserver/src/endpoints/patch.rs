@@ -169,7 +169,7 @@ impl Patch {
         };
         let decoded = resource
             .codec
-            .from_json(text.as_bytes(), self.validation.looks())
+            .read_json(text.as_bytes(), self.validation.looks())
             .map_err(|error| refused(&error))?;
         self.report(request, &decoded.strict_errors, refused)?;
         Ok(decoded.object)

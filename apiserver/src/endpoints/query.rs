@@ -162,7 +162,7 @@ impl ListOptions {
                 ));
             }
             if !matches!(value, EXACT | NOT_OLDER_THAN) {
-                errors.push(Error::not_supported(&path, value, &[EXACT, NOT_OLDER_THAN, ""]));
+                errors.push(Error::not_supported(&path, value, [EXACT, NOT_OLDER_THAN, ""]));
             }
             if value == EXACT && self.resource_version == "0" {
                 let text = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
@@ -190,7 +190,7 @@ impl ListOptions {
                 errors.push(Error::forbidden(&path, text));
             }
             if value != NOT_OLDER_THAN {
-                errors.push(Error::not_supported(&path, value, &[NOT_OLDER_THAN]));
+                errors.push(Error::not_supported(&path, value, [NOT_OLDER_THAN]));
             }
             if !self.continue_.is_empty() {
                 errors.push(Error::forbidden(
@@ -293,7 +293,7 @@ pub fn check_delete_options(options: &DeleteOptions) -> Result<(), StatusError> 
             errors.push(Error::invalid(&path, policy.as_str(), text));
         } else if !matches!(policy.as_str(), "Foreground" | "Background" | "Orphan") {
             let supported = ["Foreground", "Background", "Orphan", "nil"];
-            errors.push(Error::not_supported(&path, policy.as_str(), &supported));
+            errors.push(Error::not_supported(&path, policy.as_str(), supported));
         }
     }
     errors.extend(dry_run_errors(&options.dry_run));
@@ -305,7 +305,7 @@ fn write_errors(field_manager: &str, dry_run: &[String], field_validation: &str)
     errors.extend(dry_run_errors(dry_run));
     if !matches!(field_validation, "" | "Ignore" | "Warn" | "Strict") {
         let supported = ["", "Ignore", "Strict", "Warn"];
-        errors.push(Error::not_supported(&Path::new("fieldValidation"), field_validation, &supported));
+        errors.push(Error::not_supported(&Path::new("fieldValidation"), field_validation, supported));
     }
     errors
 }
@@ -315,7 +315,7 @@ fn dry_run_errors(dry_run: &[String]) -> ErrorList {
         return ErrorList::new();
     }
     let shown = dry_run.join(" ");
-    vec![Error::not_supported(&Path::new("dryRun"), format!("[{shown}]").as_str(), &["All"])]
+    vec![Error::not_supported(&Path::new("dryRun"), format!("[{shown}]").as_str(), ["All"])]
 }
 
 fn refuse(kind: &'static str, errors: &[Error]) -> Result<(), StatusError> {

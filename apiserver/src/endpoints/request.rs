@@ -105,7 +105,7 @@ impl ApiRequest {
         rules.name = name.to_owned();
         rules.subresource = self.subresource().to_owned();
         rules.dry_run = dry_run;
-        WriteContext { rules, notes: self.notes() }
+        WriteContext::new(rules, self.notes()).about(self.resource.group_resource())
     }
 
     /// Where warnings and audit annotations go.

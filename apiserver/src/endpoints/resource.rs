@@ -116,10 +116,10 @@ pub trait ServedCodec: Versions + Send + Sync {
     fn has_protobuf(&self) -> bool;
 
     /// Reads a JSON body. The error is the decoder's text.
-    fn from_json(&self, text: &[u8], strict: bool) -> Result<DecodedBody, String>;
+    fn read_json(&self, text: &[u8], strict: bool) -> Result<DecodedBody, String>;
 
     /// Reads plain protobuf of this version. The error is the decoder's text.
-    fn from_protobuf(&self, raw: &[u8]) -> Result<Box<dyn Object>, String>;
+    fn read_protobuf(&self, raw: &[u8]) -> Result<Box<dyn Object>, String>;
 
     /// A stored value as JSON of this version, with `kind` and `apiVersion` in front.
     fn json(&self, stored: &[u8]) -> Result<Vec<u8>, String>;
@@ -172,13 +172,13 @@ impl BuiltinServed {
     }
 
     /// An object of this version becomes one of the stored version, with all defaults.
-    fn into_stored(&self, mut object: Box<dyn Object>) -> Result<Box<dyn Object>, String> {
+    fn to_stored(&self, mut object: Box<dyn Object>) -> Result<Box<dyn Object>, String> {
         self.entry.default(object.as_mut());
         self.entry.to_stored(object).ok_or_else(|| format!("object is not a {}", self.entry.facts.kind))
     }
 
     /// The stored version's object as this version's.
-    fn from_stored(&self, object: Box<dyn Object>) -> Result<Box<dyn Object>, String> {
+    fn as_served(&self, object: Box<dyn Object>) -> Result<Box<dyn Object>, String> {
         self.entry.from_stored(object).ok_or_else(|| format!("object is not a {}", self.entry.facts.kind))
     }
 }
@@ -195,7 +195,7 @@ impl Versions for BuiltinServed {
             return Ok(object.clone());
         }
         let given = self.sibling(given).ok_or_else(|| format!("{given} is not served"))?;
-        let stored = BuiltinServed::new(given).from_json(object.to_string().as_bytes(), false)?.object;
+        let stored = BuiltinServed::new(given).read_json(object.to_string().as_bytes(), false)?.object;
         BuiltinServed::new(wanted).to_value(stored.as_ref())
     }
 }
@@ -205,7 +205,7 @@ impl ServedCodec for BuiltinServed {
         true
     }
 
-    fn from_json(&self, text: &[u8], strict: bool) -> Result<DecodedBody, String> {
+    fn read_json(&self, text: &[u8], strict: bool) -> Result<DecodedBody, String> {
         let strictness = if strict { Strictness::Report } else { Strictness::Ignore };
         let decoded = json::decode(self.schema, text, strictness).map_err(|error| error.to_string())?;
         let object = self.entry.decode(&decoded.protobuf).map_err(|error| error.to_string())?;
@@ -213,7 +213,7 @@ impl ServedCodec for BuiltinServed {
         let duplicate = decoded.duplicate.iter().map(|path| format!("duplicate field {}", quoted(path)));
         let unknown = decoded.unknown.iter().map(|path| format!("unknown field {}", quoted(path)));
         Ok(DecodedBody {
-            object: self.into_stored(object)?,
+            object: self.to_stored(object)?,
             strict_errors: duplicate.chain(unknown).collect(),
             api_version: decoded.api_version,
             kind: decoded.kind,
@@ -221,8 +221,8 @@ impl ServedCodec for BuiltinServed {
         })
     }
 
-    fn from_protobuf(&self, raw: &[u8]) -> Result<Box<dyn Object>, String> {
-        self.into_stored(self.entry.decode(raw).map_err(|error| error.to_string())?)
+    fn read_protobuf(&self, raw: &[u8]) -> Result<Box<dyn Object>, String> {
+        self.to_stored(self.entry.decode(raw).map_err(|error| error.to_string())?)
     }
 
     fn json(&self, stored: &[u8]) -> Result<Vec<u8>, String> {
@@ -238,7 +238,7 @@ impl ServedCodec for BuiltinServed {
         }
         let mut object = self.entry.decode_stored(raw).map_err(|error| error.to_string())?;
         self.entry.strategy.default(object.as_mut());
-        Ok(Cow::Owned(self.from_stored(object)?.encode()))
+        Ok(Cow::Owned(self.as_served(object)?.encode()))
     }
 
     fn metadata(&self, stored: &[u8]) -> Result<Vec<u8>, String> {
@@ -264,7 +264,7 @@ impl ServedCodec for BuiltinServed {
     }
 
     fn to_value(&self, object: &dyn Object) -> Result<Value, String> {
-        let object = self.from_stored(object.clone_box())?;
+        let object = self.as_served(object.clone_box())?;
         let kind = Some((self.api_version.as_str(), self.entry.facts.kind));
         json::try_protobuf_to_value(self.schema, &object.encode(), kind).map_err(|error| error.to_string())
     }

@@ -103,8 +103,8 @@ impl Store {
         };
         match written {
             Ok(revision) => self.written(object, bytes, revision),
-            Err(StorageError::KeyExists { .. }) => Err(self.taken(object.as_ref()).await),
-            Err(error) => Err(status_of(&error, self.resource(), &name)),
+            Err(StorageError::KeyExists { .. }) => Err(self.taken(context, object.as_ref()).await),
+            Err(error) => Err(status_of(&error, context.resource(self), &name)),
         }
     }
 
@@ -143,12 +143,12 @@ impl Store {
     }
 
     /// The error of a create whose name is taken.
-    pub(super) async fn taken(&self, object: &dyn Object) -> StatusError {
+    pub(super) async fn taken(&self, context: &WriteContext, object: &dyn Object) -> StatusError {
         let meta = object.meta();
         let mut error = if meta.generate_name.is_empty() {
-            StatusError::already_exists(self.resource(), &meta.name)
+            StatusError::already_exists(context.resource(self), &meta.name)
         } else {
-            StatusError::generate_name_conflict(self.resource(), &meta.name, 1)
+            StatusError::generate_name_conflict(context.resource(self), &meta.name, 1)
         };
         if let Ok(Some(existing)) = self.get_live(&meta.namespace, &meta.name).await
             && existing.object.meta().deletion_timestamp.is_some()

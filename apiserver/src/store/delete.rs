@@ -91,7 +91,7 @@ impl Store {
         validation: &dyn DeleteValidation,
     ) -> Result<DeleteOutcome, StatusError> {
         let (namespace, name) = (&context.rules.namespace, &context.rules.name);
-        let missing = || StatusError::not_found(self.resource(), name);
+        let missing = || StatusError::not_found(context.resource(self), name);
         let cached = self.cacher().peek(&self.path(namespace, name));
         let (mut current, mut from_cache) = match cached {
             Some(cached) => (self.decode_cached(&cached)?, true),
@@ -309,7 +309,7 @@ impl Store {
         match swapped {
             Ok(revision) => self.written(marked, bytes, revision).map(Some),
             Err(StorageError::Conflict { .. }) => Ok(None),
-            Err(error) => Err(status_of(&error, self.resource(), &context.rules.name)),
+            Err(error) => Err(status_of(&error, context.resource(self), &context.rules.name)),
         }
     }
 
@@ -329,7 +329,7 @@ impl Store {
                 Ok(Some(outcome))
             }
             Err(StorageError::Conflict { .. }) => Ok(None),
-            Err(error) => Err(status_of(&error, self.resource(), &context.rules.name)),
+            Err(error) => Err(status_of(&error, context.resource(self), &context.rules.name)),
         }
     }
 
@@ -345,7 +345,7 @@ impl Store {
                 self.after_delete(context, marked.object.as_ref()).await;
                 Ok(DeleteOutcome { stored: marked, deleted: true, shows_object: self.shows_deleted() })
             }
-            Err(error) => Err(status_of(&error, self.resource(), &context.rules.name)),
+            Err(error) => Err(status_of(&error, context.resource(self), &context.rules.name)),
         }
     }
 }

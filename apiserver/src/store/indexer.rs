@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use apiserver_storage::indexer::{ObjectIndexer, Summary};
+use apiserver_storage::indexer::{Indexed, ObjectIndexer, Summary};
 
 use super::{Rules, StoredCodec};
 
@@ -25,10 +25,14 @@ impl ObjectIndexer for StrategyIndexer {
         &self.field_names
     }
 
-    fn summarize(&self, value: &[u8]) -> Result<Summary, String> {
-        let object = self.codec.decode(value)?;
+    fn read(&self, value: &[u8]) -> Result<Indexed, String> {
+        let mut object = self.codec.decode(value)?;
+        // Upstream applies defaults whenever it reads, and stores what strategies have cleared since.
+        self.rules.default(object.as_mut());
+        let bytes = self.codec.encode(object.as_ref());
         let labels = object.meta().labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let fields = self.rules.selectable_fields(object.as_ref());
-        Ok(Summary::new(labels, fields.iter().map(|(_, value)| value.as_str())))
+        let summary = Summary::new(labels, fields.iter().map(|(_, value)| value.as_str()));
+        Ok(Indexed { summary, completed: (bytes != value).then(|| bytes.to_vec()) })
     }
 }

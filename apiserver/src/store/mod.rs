@@ -44,6 +44,27 @@ pub struct WriteContext {
     pub rules: apiserver_registry::Context,
     /// Where warnings for the client go.
     pub notes: Arc<dyn apiserver_admission::Notes>,
+    /// The resource as the request calls it, for errors; versions of one store may be of different groups.
+    resource: Option<GroupResource>,
+}
+
+impl WriteContext {
+    /// The context of a write that is not about a particular version.
+    pub fn new(
+        rules: apiserver_registry::Context,
+        notes: Arc<dyn apiserver_admission::Notes>,
+    ) -> WriteContext {
+        WriteContext { rules, notes, resource: None }
+    }
+
+    /// The same with errors that name this resource.
+    pub fn about(self, resource: GroupResource) -> WriteContext {
+        WriteContext { resource: Some(resource), ..self }
+    }
+
+    fn resource<'a>(&'a self, store: &'a Store) -> &'a GroupResource {
+        self.resource.as_ref().unwrap_or(&store.options.resource)
+    }
 }
 
 /// A strategy that lives as long as the program (built-in kinds) or as its definition (custom resources).
@@ -172,10 +193,21 @@ impl Store {
         name: &str,
         freshness: Freshness,
     ) -> Result<Arc<CachedObject>, StatusError> {
+        self.get_as(&self.options.resource, namespace, name, freshness).await
+    }
+
+    /// One object from the watch cache, with errors that name `resource`.
+    pub async fn get_as(
+        &self,
+        resource: &GroupResource,
+        namespace: &str,
+        name: &str,
+        freshness: Freshness,
+    ) -> Result<Arc<CachedObject>, StatusError> {
         let found = self.cacher.get(&self.path(namespace, name), freshness).await;
         found
-            .map_err(|error| status_of(&error, &self.options.resource, name))?
-            .ok_or_else(|| StatusError::not_found(&self.options.resource, name))
+            .map_err(|error| status_of(&error, resource, name))?
+            .ok_or_else(|| StatusError::not_found(resource, name))
     }
 
     /// One object from the store itself.
@@ -205,8 +237,10 @@ impl Store {
         Ok(Stored { object, value, revision, stale })
     }
 
-    /// The bytes to store: the object without resourceVersion and self link.
+    /// The bytes to store: the object without resourceVersion and self link. What strategies have cleared gets its
+    /// defaults here, as every reader would give them.
     fn encode(&self, object: &mut dyn Object) -> Bytes {
+        self.options.rules.default(object);
         let meta = object.meta_mut();
         meta.resource_version.clear();
         meta.self_link.clear();

@@ -137,7 +137,7 @@ impl Objects for StoreObjects {
             rules.name = at.name.to_owned();
             rules.subresource = String::new();
             rules.dry_run |= !options.dry_run.is_empty();
-            let context = WriteContext { rules, notes: self.notes.clone() };
+            let context = WriteContext::new(rules, self.notes.clone());
             store.delete(&context, options, &NotAsked).await.map(|_| ())
         })
     }

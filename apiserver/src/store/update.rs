@@ -109,20 +109,20 @@ impl Store {
         let name = &context.rules.name;
         let Some(current) = current else {
             if !allow_create && !self.rules().allow_create_on_update() {
-                return Err(StatusError::not_found(self.resource(), name));
+                return Err(StatusError::not_found(context.resource(self), name));
             }
             return self.create_by_update(context, change).await;
         };
         let old = current.object.as_ref();
         if let Some(uid) = change.uid_precondition().filter(|uid| *uid != old.meta().uid) {
             return Err(StatusError::conflict(
-                self.resource(),
+                context.resource(self),
                 name,
                 self.uid_mismatch(context, &uid, &old.meta().uid),
             ));
         }
         let mut new = change.apply(Some(old)).await?;
-        self.check_version(update_rules, name, new.as_mut(), old)?;
+        self.check_version(context, update_rules, new.as_mut(), old)?;
         let reservation = match (&self.options.hooks, update_rules) {
             (Some(hooks), UpdateRules::Main) => hooks.begin_update(&context.rules, new.as_mut(), old).await?,
             _ => None,
@@ -178,7 +178,7 @@ impl Store {
             Err(StorageError::Conflict { current, .. }) => {
                 Ok(Attempt::Again(current.map(|pair| self.stored(*pair)).transpose()?))
             }
-            Err(error) => Err(status_of(&error, self.resource(), &context.rules.name)),
+            Err(error) => Err(status_of(&error, context.resource(self), &context.rules.name)),
         }
     }
 
@@ -220,18 +220,19 @@ impl Store {
             Err(StorageError::KeyExists { .. }) => {
                 Ok(Attempt::Again(self.get_live(&context.rules.namespace, &context.rules.name).await?))
             }
-            Err(error) => Err(status_of(&error, self.resource(), &context.rules.name)),
+            Err(error) => Err(status_of(&error, context.resource(self), &context.rules.name)),
         }
     }
 
     /// An update names the version it was made from, or none where that is allowed.
     fn check_version(
         &self,
+        context: &WriteContext,
         update_rules: UpdateRules,
-        name: &str,
         new: &mut dyn Object,
         old: &dyn Object,
     ) -> Result<(), StatusError> {
+        let name = &context.rules.name;
         let unconditional = match update_rules {
             UpdateRules::Main | UpdateRules::Derived => self.rules().allow_unconditional_update(),
             UpdateRules::View(view) => view.allow_unconditional_update(),
@@ -243,7 +244,8 @@ impl Store {
                 return Ok(());
             }
             // Upstream puts the resource where the kind should be.
-            let kind = GroupKind::new(self.resource().group.clone(), self.resource().resource.clone());
+            let kind =
+                GroupKind::new(context.resource(self).group.clone(), context.resource(self).resource.clone());
             let path = Path::new("metadata").child("resourceVersion");
             let error = field::Error::invalid(&path, 0i64, "must be specified for an update");
             return Err(StatusError::invalid(&kind, name, &[error]));
@@ -259,7 +261,7 @@ impl Store {
             ));
         }
         if *given != old.meta().resource_version {
-            return Err(StatusError::conflict(self.resource(), name, OPTIMISTIC_LOCK));
+            return Err(StatusError::conflict(context.resource(self), name, OPTIMISTIC_LOCK));
         }
         Ok(())
     }
@@ -413,7 +415,7 @@ impl Store {
             Err(StorageError::Conflict { current, .. }) => {
                 Ok(Attempt::Again(current.map(|pair| self.stored(*pair)).transpose()?))
             }
-            Err(error) => Err(status_of(&error, self.resource(), &context.rules.name)),
+            Err(error) => Err(status_of(&error, context.resource(self), &context.rules.name)),
         }
     }
 

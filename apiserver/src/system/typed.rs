@@ -167,7 +167,7 @@ fn context(namespace: &str, name: &str) -> WriteContext {
     let mut rules = Context::system(jiff::Timestamp::now());
     rules.namespace = namespace.to_string();
     rules.name = name.to_string();
-    WriteContext { rules, notes: Arc::new(Silent) }
+    WriteContext::new(rules, Arc::new(Silent))
 }
 
 /// A boxed object as its type.

@@ -62,8 +62,18 @@ pub trait ObjectIndexer: Send + Sync + 'static {
     /// The selectable fields beyond `metadata.name` and `metadata.namespace` (which come from the key).
     fn field_names(&self) -> &[String];
 
-    /// Reads labels and selectable fields from a value as stored. The error says what is broken.
-    fn summarize(&self, value: &[u8]) -> Result<Summary, String>;
+    /// Reads a value as stored. The error says what is broken.
+    fn read(&self, value: &[u8]) -> Result<Indexed, String>;
+}
+
+/// What an indexer makes of a stored value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Indexed {
+    /// Labels and selectable fields.
+    pub summary: Summary,
+    /// The value as it is to be served, when that is not as it is stored: defaults that came after it was
+    /// written, or that the writer left to its readers.
+    pub completed: Option<Vec<u8>>,
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub struct CachedObject {
     /// `namespace/name` or `name`: the key behind the resource's prefix.
     path: Box<str>,
     revision: Revision,
-    /// The stored form with `metadata.resourceVersion` put in.
+    /// The served form with `metadata.resourceVersion` put in.
     value: Bytes,
     /// Written under an outdated encryption key; only known of values that were listed.
     stale: bool,
@@ -40,15 +40,20 @@ impl CachedObject {
         indexer: &dyn ObjectIndexer,
     ) -> Result<Arc<Self>, StorageError> {
         let corrupt = |reason| StorageError::Corrupt { key: path.to_owned(), reason };
-        let value = with_resource_version(stored, &revision.to_string())
-            .map_err(|error| corrupt(error.to_string()))?;
-        let summary = indexer.summarize(stored).map_err(corrupt)?;
+        let version = revision.to_string();
+        let splice =
+            |value| with_resource_version(value, &version).map_err(|error| corrupt(error.to_string()));
+        let mut value = splice(stored)?;
+        let indexed = indexer.read(stored).map_err(corrupt)?;
+        if let Some(completed) = &indexed.completed {
+            value = splice(completed)?;
+        }
         Ok(Arc::new(CachedObject {
             path: path.into(),
             revision,
             value: Bytes::from(value),
             stale,
-            summary,
+            summary: indexed.summary,
             encodings: Mutex::default(),
         }))
     }
@@ -88,7 +93,7 @@ impl CachedObject {
         self.revision
     }
 
-    /// The stored form with `metadata.resourceVersion` put in.
+    /// The stored form, completed by the indexer, with `metadata.resourceVersion` put in.
     pub fn value(&self) -> &Bytes {
         &self.value
     }

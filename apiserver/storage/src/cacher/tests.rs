@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::etcd::test_server::TestServer;
-use crate::indexer::Summary;
+use crate::indexer::{Indexed, Summary};
 use crate::memory::MemoryStorage;
 
 const PREFIX: &str = "/registry/pods/";
@@ -21,13 +21,16 @@ impl ObjectIndexer for TestIndexer {
         &self.0
     }
 
-    fn summarize(&self, value: &[u8]) -> Result<Summary, String> {
+    fn read(&self, value: &[u8]) -> Result<Indexed, String> {
         let text = std::str::from_utf8(value).map_err(|error| error.to_string())?;
         let part = |name: &str| {
             let rest = text.split_once(&format!("\"{name}\":\"")).ok_or(format!("no {name}"))?.1;
             Ok::<_, String>(rest.split('"').next().unwrap_or_default())
         };
-        Ok(Summary::new([("app", part("app")?)], [part("node")?]))
+        let summary = Summary::new([("app", part("app")?)], [part("node")?]);
+        let completed =
+            text.contains("incomplete").then(|| text.replace("incomplete", "complete").into_bytes());
+        Ok(Indexed { summary, completed })
     }
 }
 
@@ -257,7 +260,7 @@ async fn replaying_a_watch_gives_the_list() {
     let end = put(&storage, "zz/end", "x", "n").await;
     let mut model = BTreeMap::new();
     let mut items = Vec::new();
-    while model.get("zz/end").is_none() {
+    while !model.contains_key("zz/end") {
         assert!(early.next(&mut items).await);
         for item in items.drain(..) {
             let WatchItem::Change(kind, object) = item else { panic!("no bookmarks wanted") };
@@ -395,6 +398,15 @@ async fn values_that_cannot_be_read_are_named() {
         shown,
         "value of key \"a/broken\" cannot be read: value is neither Kubernetes protobuf nor a JSON object"
     );
+}
+
+#[tokio::test]
+async fn values_are_served_as_the_indexer_completes_them() {
+    let (storage, cacher) = memory();
+    let revision = put(&storage, "a/1", "incomplete", "n").await;
+    let found = cacher.get("a/1", Freshness::Consistent).await.unwrap().unwrap();
+    let text = format!(r#"{{"metadata":{{"resourceVersion":"{revision}"}},"app":"complete","node":"n"}}"#);
+    assert_eq!(found.value(), &Bytes::from(text));
 }
 
 #[test]

@@ -61,10 +61,10 @@ pub enum TransformError {
 /// bind the ciphertext to it, so that values cannot be swapped in the store.
 pub trait Transformer: Send + Sync + 'static {
     /// Stored bytes to value; the flag is true when the value should be written again.
-    fn from_storage(&self, stored: &[u8], context: &[u8]) -> Result<(Bytes, bool), TransformError>;
+    fn read(&self, stored: &[u8], context: &[u8]) -> Result<(Bytes, bool), TransformError>;
 
     /// Value to stored bytes.
-    fn to_storage(&self, value: &[u8], context: &[u8]) -> Result<Bytes, TransformError>;
+    fn write(&self, value: &[u8], context: &[u8]) -> Result<Bytes, TransformError>;
 }
 
 /// Stores values as they are.
@@ -72,7 +72,7 @@ pub trait Transformer: Send + Sync + 'static {
 pub struct Identity;
 
 impl Transformer for Identity {
-    fn from_storage(&self, stored: &[u8], _context: &[u8]) -> Result<(Bytes, bool), TransformError> {
+    fn read(&self, stored: &[u8], _context: &[u8]) -> Result<(Bytes, bool), TransformError> {
         // Handing ciphertext to the decoder would end in a confusing error.
         if stored.starts_with(b"k8s:enc:") {
             return Err(TransformError::NoProvider);
@@ -80,7 +80,7 @@ impl Transformer for Identity {
         Ok((Bytes::copy_from_slice(stored), false))
     }
 
-    fn to_storage(&self, value: &[u8], _context: &[u8]) -> Result<Bytes, TransformError> {
+    fn write(&self, value: &[u8], _context: &[u8]) -> Result<Bytes, TransformError> {
         Ok(Bytes::copy_from_slice(value))
     }
 }
@@ -112,7 +112,7 @@ impl KeyedProvider {
 }
 
 impl Transformer for KeyedProvider {
-    fn from_storage(&self, stored: &[u8], context: &[u8]) -> Result<(Bytes, bool), TransformError> {
+    fn read(&self, stored: &[u8], context: &[u8]) -> Result<(Bytes, bool), TransformError> {
         let rest = stored.strip_prefix(self.prefix.as_bytes()).ok_or(TransformError::NoProvider)?;
         let mut found = None;
         for (index, (name, cipher)) in self.keys.iter().enumerate() {
@@ -131,7 +131,7 @@ impl Transformer for KeyedProvider {
         })
     }
 
-    fn to_storage(&self, value: &[u8], context: &[u8]) -> Result<Bytes, TransformError> {
+    fn write(&self, value: &[u8], context: &[u8]) -> Result<Bytes, TransformError> {
         let (name, cipher) = self.keys.first().ok_or(TransformError::NoKey { provider: self.name })?;
         let sealed = cipher.seal(value, context)?;
         let mut out = Vec::with_capacity(self.prefix.len() + name.len() + 1 + sealed.len());
@@ -158,13 +158,11 @@ pub struct Providers(
 );
 
 impl Transformer for Providers {
-    fn from_storage(&self, stored: &[u8], context: &[u8]) -> Result<(Bytes, bool), TransformError> {
+    fn read(&self, stored: &[u8], context: &[u8]) -> Result<(Bytes, bool), TransformError> {
         for (index, provider) in self.0.iter().enumerate() {
             let result = match provider {
-                Provider::Keyed(keyed) if keyed.reads(stored) => keyed.from_storage(stored, context),
-                Provider::Identity if !stored.starts_with(b"k8s:enc:") => {
-                    Identity.from_storage(stored, context)
-                }
+                Provider::Keyed(keyed) if keyed.reads(stored) => keyed.read(stored, context),
+                Provider::Identity if !stored.starts_with(b"k8s:enc:") => Identity.read(stored, context),
                 _ => continue,
             };
             return result.map(|(value, stale)| (value, stale || index != 0));
@@ -172,10 +170,10 @@ impl Transformer for Providers {
         Err(TransformError::NoProvider)
     }
 
-    fn to_storage(&self, value: &[u8], context: &[u8]) -> Result<Bytes, TransformError> {
+    fn write(&self, value: &[u8], context: &[u8]) -> Result<Bytes, TransformError> {
         match self.0.first() {
-            Some(Provider::Identity) => Identity.to_storage(value, context),
-            Some(Provider::Keyed(keyed)) => keyed.to_storage(value, context),
+            Some(Provider::Identity) => Identity.write(value, context),
+            Some(Provider::Keyed(keyed)) => keyed.write(value, context),
             None => Err(TransformError::NoProvider),
         }
     }

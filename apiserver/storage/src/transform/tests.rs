@@ -20,9 +20,9 @@ fn every_provider_reads_what_it_wrote_under_upstreams_prefix() {
         let provider = make(&[key("one", 1)]).unwrap();
         for length in [0, 1, 15, 16, 17, 31, 32, 33, 64, 1000] {
             let value = vec![0xab; length];
-            let stored = provider.to_storage(&value, b"/registry/secrets/a/b").unwrap();
+            let stored = provider.write(&value, b"/registry/secrets/a/b").unwrap();
             assert!(stored.starts_with(prefix.as_bytes()), "{prefix}");
-            let read = provider.from_storage(&stored, b"/registry/secrets/a/b").unwrap();
+            let read = provider.read(&stored, b"/registry/secrets/a/b").unwrap();
             assert_eq!(read, (Bytes::from(value), false), "{prefix} {length}");
         }
     }
@@ -31,11 +31,11 @@ fn every_provider_reads_what_it_wrote_under_upstreams_prefix() {
 #[test]
 fn older_keys_read_but_are_stale() {
     for (make, prefix) in PROVIDERS {
-        let stored = make(&[key("one", 1)]).unwrap().to_storage(b"value", b"p").unwrap();
+        let stored = make(&[key("one", 1)]).unwrap().write(b"value", b"p").unwrap();
         let rotated = make(&[key("two", 2), key("one", 1)]).unwrap();
-        assert_eq!(rotated.from_storage(&stored, b"p"), Ok((Bytes::from_static(b"value"), true)), "{prefix}");
+        assert_eq!(rotated.read(&stored, b"p"), Ok((Bytes::from_static(b"value"), true)), "{prefix}");
         let forgotten = make(&[key("two", 2)]).unwrap();
-        assert!(matches!(forgotten.from_storage(&stored, b"p"), Err(TransformError::NoKey { .. })));
+        assert!(matches!(forgotten.read(&stored, b"p"), Err(TransformError::NoKey { .. })));
     }
 }
 
@@ -43,15 +43,15 @@ fn older_keys_read_but_are_stale() {
 fn authenticated_providers_refuse_changed_bytes_and_gcm_other_paths() {
     for (make, prefix) in &PROVIDERS[1..] {
         let provider = make(&[key("one", 1)]).unwrap();
-        let mut stored = provider.to_storage(b"value", b"/a").unwrap().to_vec();
+        let mut stored = provider.write(b"value", b"/a").unwrap().to_vec();
         let last = stored.len() - 1;
         stored[last] ^= 1;
-        assert!(provider.from_storage(&stored, b"/a").is_err(), "{prefix}");
+        assert!(provider.read(&stored, b"/a").is_err(), "{prefix}");
     }
     let gcm = AesGcm::provider(&[key("one", 1)]).unwrap();
-    let stored = gcm.to_storage(b"value", b"/a").unwrap();
+    let stored = gcm.write(b"value", b"/a").unwrap();
     let unreadable = TransformError::Unreadable { provider: "AES-GCM", key: "one".to_owned() };
-    assert_eq!(gcm.from_storage(&stored, b"/b"), Err(unreadable));
+    assert_eq!(gcm.read(&stored, b"/b"), Err(unreadable));
 }
 
 #[test]
@@ -59,13 +59,13 @@ fn order_of_providers_decides_writing_and_staleness() {
     let gcm = || Provider::Keyed(AesGcm::provider(&[key("one", 1)]).unwrap());
     let encrypting = Providers(vec![gcm(), Provider::Identity]);
     let decrypting = Providers(vec![Provider::Identity, gcm()]);
-    let sealed = encrypting.to_storage(b"value", b"p").unwrap();
+    let sealed = encrypting.write(b"value", b"p").unwrap();
     let value = Bytes::from_static(b"value");
-    assert_eq!(encrypting.from_storage(&sealed, b"p"), Ok((value.clone(), false)));
-    assert_eq!(encrypting.from_storage(b"value", b"p"), Ok((value.clone(), true)));
-    assert_eq!(decrypting.from_storage(&sealed, b"p"), Ok((value.clone(), true)));
-    assert_eq!(decrypting.from_storage(b"value", b"p"), Ok((value, false)));
-    assert_eq!(Identity.from_storage(&sealed, b"p"), Err(TransformError::NoProvider));
+    assert_eq!(encrypting.read(&sealed, b"p"), Ok((value.clone(), false)));
+    assert_eq!(encrypting.read(b"value", b"p"), Ok((value.clone(), true)));
+    assert_eq!(decrypting.read(&sealed, b"p"), Ok((value.clone(), true)));
+    assert_eq!(decrypting.read(b"value", b"p"), Ok((value, false)));
+    assert_eq!(Identity.read(&sealed, b"p"), Err(TransformError::NoProvider));
 }
 
 #[test]

@@ -28,7 +28,7 @@ impl Transformed {
 
     fn write(&self, key: &str, value: &[u8]) -> Result<Bytes, StorageError> {
         self.transformer
-            .to_storage(value, key.as_bytes())
+            .write(value, key.as_bytes())
             .map_err(|error| StorageError::Corrupt { key: key.to_owned(), reason: error.to_string() })
     }
 
@@ -51,7 +51,7 @@ impl Transformed {
 
 fn read(transformer: &dyn Transformer, key: &str, stored: &[u8]) -> Result<(Bytes, bool), StorageError> {
     transformer
-        .from_storage(stored, key.as_bytes())
+        .read(stored, key.as_bytes())
         .map_err(|error| StorageError::Corrupt { key: key.to_owned(), reason: error.to_string() })
 }
 
