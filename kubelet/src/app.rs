@@ -28,6 +28,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::certificates::{CertificateStore, Rotation, Wanted, client_config};
+use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::config::{self, KubeletConfiguration};
 use crate::context::{Context, Ports};
@@ -155,6 +156,7 @@ pub async fn run_with(
         cgroup_root: reserved::cgroup_root(&config),
         runtime_name: runtime_version.name.clone(),
         dns: dns_facts(&config, &host_ips)?,
+        clock: Clock::wall(),
         started_at: Timestamp::now(),
         host_ips: ArcSwap::from_pointee(host_ips),
         node: ArcSwap::from_pointee(node.clone()),

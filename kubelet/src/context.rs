@@ -14,6 +14,7 @@ use kubelet_core::ports::{
 };
 use kubelet_core::qos::ResourcePolicy;
 
+use crate::clock::Clock;
 use crate::config::KubeletConfiguration;
 use crate::events::Recorder;
 use crate::objects::Objects;
@@ -32,6 +33,7 @@ pub struct Ports {
 /// What every part shares. Immutable but for the cells that one task each writes.
 pub struct Context {
     pub ports: Ports,
+    pub clock: Clock,
     pub config: KubeletConfiguration,
     pub node_name: String,
     /// `--root-dir`.
@@ -64,7 +66,7 @@ pub struct Context {
 impl Context {
     /// The time.
     pub fn now(&self) -> Timestamp {
-        Timestamp::now()
+        self.clock.now()
     }
 
     /// `<root>/pods/<uid>`.

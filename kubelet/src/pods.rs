@@ -18,6 +18,7 @@ mod sync;
 pub mod worker;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use hashbrown::HashMap;
 use parking_lot::RwLock;
@@ -45,6 +46,8 @@ pub struct Order {
 pub struct WorkerHandle {
     pub orders: watch::Sender<Order>,
     pub wake: Arc<Notify>,
+    /// Set before a wake when objects that volumes are made from have changed.
+    pub refresh: Arc<AtomicBool>,
 }
 
 /// The pods that hold resources of this node, as the manager admitted them.

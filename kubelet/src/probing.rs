@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use api_types::core::v1::{Container, Pod, Probe};
-use jiff::Timestamp;
 use kubelet_core::actions::{Verdict, Verdicts};
 use kubelet_core::pod::{self, ContainerKind};
 use kubelet_core::ports::{ContainerStatus, ProbeAnswer, RuntimeErrorCode};
@@ -178,7 +177,7 @@ impl Task {
                 (Next::Wait(until), _) => {
                     // Cancel-safe: all arms only wait.
                     tokio::select! {
-                        () = sleep_until(until) => {}
+                        () = self.context.clock.sleep_until(until) => {}
                         changed = self.seen.changed() => if changed.is_err() { return },
                         _ = changes.changed() => {}
                     }
@@ -256,11 +255,4 @@ impl Task {
             Question::Grpc(question) => prober.grpc_check(&question, timeout).await,
         }
     }
-}
-
-/// Sleeps until a wall-clock time.
-pub(crate) async fn sleep_until(until: Timestamp) {
-    let left = std::time::Duration::try_from(until.duration_since(Timestamp::now()));
-    // At least a moment, so that a clock that stands still does not make a loop spin.
-    tokio::time::sleep(left.unwrap_or_default().max(std::time::Duration::from_millis(5))).await;
 }

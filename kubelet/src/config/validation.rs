@@ -222,6 +222,14 @@ fn choices(config: &KubeletConfiguration, found: &mut Vec<Refusal>) {
             "supported values: [\"none\", \"hairpin-veth\", \"promiscuous-bridge\"]",
         );
     }
+    if !matches!(config.tls_min_version.as_str(), "" | "VersionTLS12" | "VersionTLS13") {
+        refuse(
+            found,
+            "tlsMinVersion",
+            format!("{:?}", config.tls_min_version),
+            "supported values: [\"VersionTLS12\", \"VersionTLS13\"]",
+        );
+    }
     if !matches!(config.logging.format.as_str(), "" | "text" | "json") {
         refuse(
             found,

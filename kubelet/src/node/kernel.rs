@@ -68,8 +68,25 @@ pub async fn prepare(config: &KubeletConfiguration, machine: &dyn Machine) -> Re
             tracing::warn!(%error, name, actual, expected, "kernel setting left as it is");
         }
     }
+    raise_open_files(config.max_open_files);
     if let Err(error) = machine.set_oom_score_adj(0, config.oom_score_adj).await {
         tracing::warn!(%error, wanted = config.oom_score_adj, "oom_score_adj of the kubelet left as it is");
     }
     Ok(())
+}
+
+/// Raises the limit of open files to what the configuration asks for, or as far as the hard limit lets it.
+fn raise_open_files(wanted: i64) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Ok(wanted) = u64::try_from(wanted) else { return };
+    let limit = getrlimit(Resource::Nofile);
+    let current = limit.maximum.map_or(wanted, |maximum| wanted.min(maximum));
+    let raised = Rlimit { current: Some(current), maximum: limit.maximum };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) if current < wanted => {
+            tracing::info!(current, wanted, "the hard limit of open files is lower than maxOpenFiles");
+        }
+        Ok(()) => {}
+        Err(error) => tracing::warn!(%error, wanted, "limit of open files left as it is"),
+    }
 }

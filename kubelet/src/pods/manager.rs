@@ -187,7 +187,14 @@ impl Manager {
                     self.wake(&uid);
                 }
             }
-            PodEvent::Wake(uids) => uids.iter().for_each(|uid| self.wake(uid)),
+            PodEvent::Wake(uids) => {
+                for uid in &uids {
+                    if let Some(worker) = self.entries.get(uid).and_then(|entry| entry.worker.as_ref()) {
+                        worker.refresh.store(true, Ordering::Release);
+                    }
+                    self.wake(uid);
+                }
+            }
             PodEvent::Evict { uid, eviction, grace_seconds } => {
                 if let Some(entry) = self.entries.get_mut(&uid) {
                     entry.evicted = Some((eviction, grace_seconds));
@@ -321,14 +328,17 @@ impl Manager {
             }
             self.shared.neighbours.insert(pod.clone());
         }
-        let wake = Arc::new(Notify::new());
-        let order = self.order_of(uid);
-        let Some(order) = order else { return };
+        self.spawn_worker(uid);
+    }
+
+    fn spawn_worker(&mut self, uid: &str) {
+        let Some(order) = self.order_of(uid) else { return };
         let (orders, receiver) = watch::channel(order);
-        let worker = Worker::new(self.shared.clone(), receiver, wake.clone());
+        let handle = WorkerHandle { orders, wake: Arc::default(), refresh: Arc::default() };
+        let worker = Worker::new(self.shared.clone(), receiver, handle.wake.clone(), handle.refresh.clone());
         tokio::spawn(worker.run());
         if let Some(entry) = self.entries.get_mut(uid) {
-            entry.worker = Some(WorkerHandle { orders, wake });
+            entry.worker = Some(handle);
         }
     }
 
@@ -455,19 +465,9 @@ impl Manager {
             let entry =
                 Entry { pod, gone: true, worker: None, rejected: false, finished: false, evicted: None };
             self.entries.insert(uid.clone(), entry);
-            self.start_orphan(&uid);
+            self.spawn_worker(&uid);
         }
         self.tell();
-    }
-
-    fn start_orphan(&mut self, uid: &str) {
-        let Some(order) = self.order_of(uid) else { return };
-        let wake = Arc::new(Notify::new());
-        let (orders, receiver) = watch::channel(order);
-        tokio::spawn(Worker::new(self.shared.clone(), receiver, wake.clone()).run());
-        if let Some(entry) = self.entries.get_mut(uid) {
-            entry.worker = Some(WorkerHandle { orders, wake });
-        }
     }
 
     /// Shows the list to others, with the statuses of this kubelet.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use api_types::core::v1::{Pod, PodCondition, PodStatus};
@@ -22,7 +23,7 @@ use super::images::ImagePuller;
 use super::{Neighbours, Order, stop};
 use crate::context::Context;
 use crate::observing::PodCache;
-use crate::probing::{Probes, sleep_until};
+use crate::probing::Probes;
 use crate::statuses::Statuses;
 use crate::volumes;
 
@@ -70,6 +71,7 @@ pub struct Worker {
     lifecycle: PodLifecycle,
     orders: watch::Receiver<Order>,
     wake: Arc<Notify>,
+    refresh: Arc<AtomicBool>,
     seen: watch::Receiver<u64>,
     finished: mpsc::UnboundedSender<String>,
 }
@@ -87,7 +89,12 @@ pub(super) enum Synced {
 
 impl Worker {
     /// A worker that begins with this order. Spawn [`Worker::run`].
-    pub fn new(shared: Shared, orders: watch::Receiver<Order>, wake: Arc<Notify>) -> Worker {
+    pub fn new(
+        shared: Shared,
+        orders: watch::Receiver<Order>,
+        wake: Arc<Notify>,
+        refresh: Arc<AtomicBool>,
+    ) -> Worker {
         let uid = orders.borrow().pod.metadata.uid.clone();
         let allocation = Allocation::load(&shared.context, &uid);
         Worker {
@@ -111,6 +118,7 @@ impl Worker {
             uid,
             orders,
             wake,
+            refresh,
         }
     }
 
@@ -157,7 +165,7 @@ impl Worker {
     async fn pause(&mut self, wait: Wait) {
         let clock = async {
             match wait.until {
-                Some(until) => sleep_until(until).await,
+                Some(until) => self.context.clock.sleep_until(until).await,
                 None => std::future::pending().await,
             }
         };
@@ -191,6 +199,9 @@ impl Worker {
             let pod = self.with_last_status(pod);
             self.resume_back_off(&pod);
             self.probes = Some(Probes::start(&self.context, &self.cache, &pod, &self.wake, &self.seen));
+        }
+        if self.refresh.swap(false, Ordering::AcqRel) {
+            self.volumes_at = None;
         }
         let mut orders = self.orders.clone();
         let terminated = async move {
