@@ -20,6 +20,7 @@ pub mod scaling;
 pub mod subresource;
 pub mod warnings;
 
+pub mod admissionregistration;
 pub mod allocation;
 pub mod apps;
 pub mod authentication;
@@ -30,6 +31,7 @@ pub mod certificates;
 pub mod coordination;
 pub mod core;
 pub mod discovery;
+pub mod flowcontrol;
 pub mod networking;
 pub mod node;
 pub mod policy;

@@ -1,6 +1,6 @@
 //! The list of rows. What is not here does not exist.
 
-use crate::{apps, authentication, authorization, autoscaling, batch, certificates, coordination, core, discovery, entry::Entry, networking, node, policy, rbac, scheduling, storage};
+use crate::{admissionregistration, apps, authentication, authorization, autoscaling, batch, certificates, coordination, core, discovery, entry::Entry, flowcontrol, networking, node, policy, rbac, scheduling, storage};
 use std::sync::LazyLock;
 
 static TABLE: LazyLock<Vec<Entry>> = LazyLock::new(rows);
@@ -39,6 +39,8 @@ fn rows() -> Vec<Entry> {
         core::serviceaccounts::entry(),
         core::services::entry(),
         core::events::newer_entry(),
+        admissionregistration::mutatingwebhookconfigurations::entry(),
+        admissionregistration::validatingwebhookconfigurations::entry(),
         apps::controllerrevisions::entry(),
         apps::daemonsets::entry(),
         apps::deployments::entry(),
@@ -51,6 +53,8 @@ fn rows() -> Vec<Entry> {
         certificates::certificatesigningrequests::entry(),
         coordination::leases::entry(),
         discovery::endpointslices::entry(),
+        flowcontrol::flowschemas::entry(),
+        flowcontrol::prioritylevelconfigurations::entry(),
         networking::ingressclasses::entry(),
         networking::ingresses::entry(),
         networking::ipaddresses::entry(),

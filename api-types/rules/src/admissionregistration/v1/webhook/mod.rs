@@ -1,3 +1,6 @@
 //! Rules of webhooks.
 
+pub mod client;
 pub mod defaults;
+pub mod rules;
+pub mod validation;

@@ -1,3 +1,4 @@
 //! Rules of flow schemas.
 
 pub mod defaults;
+pub mod validation;

@@ -1,3 +1,4 @@
 //! Rules of priority level configurations.
 
 pub mod defaults;
+pub mod validation;

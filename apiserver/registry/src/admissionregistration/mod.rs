@@ -1,0 +1,4 @@
+//! Resources of group `admissionregistration.k8s.io`.
+
+pub mod mutatingwebhookconfigurations;
+pub mod validatingwebhookconfigurations;
