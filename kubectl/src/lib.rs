@@ -1,1 +1,22 @@
-//! kubectl.
+//! kubectl: commands for people and scripts over the Kubernetes API.
+//!
+//! ```text
+//! command line -> commands::all() -> factory (kubeconfig, client, discovery) -> request -> print
+//! ```
+
+pub mod app;
+pub mod apply;
+pub mod commands;
+pub mod describe;
+pub mod error;
+pub mod factory;
+pub mod files;
+pub mod options;
+pub mod print;
+pub mod resources;
+pub mod streams;
+pub mod values;
+
+pub use error::{Error, Result};
+pub use factory::Factory;
+pub use streams::Streams;

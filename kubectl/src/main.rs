@@ -1,3 +1,7 @@
 //! The `kubectl` program.
 
-fn main() {}
+component_base::global_allocator!();
+
+fn main() -> std::process::ExitCode {
+    kubectl::app::main(std::env::args_os())
+}
