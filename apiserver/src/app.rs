@@ -27,6 +27,8 @@ use crate::chain::audit::log_file::{LogFile, Rotation};
 use crate::chain::audit::policy::Policy;
 use crate::chain::authentication::Authentication;
 use crate::chain::flow_control::FlowControl;
+use crate::chain::flow_control::dispatcher::Dispatcher;
+use crate::chain::flow_control::in_flight::InFlightLimits;
 use crate::chain::metrics::RequestMetrics;
 use crate::chain::serve::Http2Limits;
 use crate::chain::{Chain, serve};
@@ -38,9 +40,10 @@ use crate::discovery::catalog::Catalog;
 use crate::discovery::openid::{KEYS_PATH, OpenId};
 use crate::endpoints::{Api, BuiltinOptions, Resources, Shared};
 use crate::openapi::{OpenApi, descriptions};
-use crate::options::Options;
+use crate::options::{GenericOptions, Options};
 use crate::router::Router;
 use crate::system::escalation_hooks::EscalationHooks;
+use crate::system::flow_control_objects;
 use crate::system::server_side::OwnMeans;
 use crate::system::token_objects::TokenObjects;
 use crate::system::token_requests::TokenRequests;
@@ -167,17 +170,18 @@ pub async fn start(options: Options, backend: Backend, shutdown: Shutdown) -> an
             audiences: identities.audiences.clone(),
         },
         authorizer,
-        flow_control: FlowControl::new(
-            options.generic.max_requests_inflight,
-            options.generic.max_mutating_requests_inflight,
-            request_metrics.in_flight.clone(),
-        ),
+        flow_control: flow_control(&options.generic, &request_metrics, &metrics),
         audit: audit(&options, &metrics)?,
         metrics: request_metrics,
         request_timeout: options.generic.request_timeout,
         hsts: serving::hsts(&options.serving)?,
         endpoint: Arc::new(router),
     });
+    if let FlowControl::Fair(dispatcher) = &chain.flow_control
+        && flow_control_objects::serves_configuration(&typed)
+    {
+        flow_control_objects::feed(&typed, dispatcher.clone(), &loops);
+    }
     let tls = serving::tls(&options.serving, advertise_address, &loops)?;
 
     let watched = resources.clone();
@@ -228,6 +232,16 @@ pub async fn start(options: Options, backend: Backend, shutdown: Shutdown) -> an
     });
     tracing::info!(%address, "serving securely");
     Ok(Running { address, finished })
+}
+
+fn flow_control(options: &GenericOptions, counters: &RequestMetrics, metrics: &Metrics) -> FlowControl {
+    let (reading, mutating) = (options.max_requests_inflight, options.max_mutating_requests_inflight);
+    let in_flight = counters.in_flight.clone();
+    // No limit cannot be shared out.
+    if options.enable_priority_and_fairness && reading + mutating > 0 {
+        return FlowControl::Fair(Arc::new(Dispatcher::new(reading + mutating, in_flight, metrics)));
+    }
+    FlowControl::InFlight(InFlightLimits::new(reading, mutating, in_flight))
 }
 
 fn check_feature_gates(options: &Options) -> anyhow::Result<()> {

@@ -20,7 +20,9 @@ use crate::system::hooks::Hooks;
 use crate::system::identity_lease::{self, IdentityLease};
 use crate::system::kubernetes_service::{self, KubernetesService};
 use crate::system::typed::{Silent, Typed};
-use crate::system::{default_namespaces, default_service_cidr, priority_classes, rbac_bootstrap};
+use crate::system::{
+    default_namespaces, default_service_cidr, flow_control_objects, priority_classes, rbac_bootstrap,
+};
 
 /// How often the default namespaces are looked after, as upstream does.
 const NAMESPACES_PERIOD: Duration = Duration::from_secs(60);
@@ -47,10 +49,15 @@ pub struct WriteHooksOfRows {
 
 impl WriteHooksOfRows {
     /// The hooks of all rows. `storage` holds the shared ranges.
-    pub fn new(escalation: Arc<EscalationHooks>, options: &Options, storage: &Arc<dyn Storage>) -> WriteHooksOfRows {
+    pub fn new(
+        escalation: Arc<EscalationHooks>,
+        options: &Options,
+        storage: &Arc<dyn Storage>,
+    ) -> WriteHooksOfRows {
         let stores = Arc::new(LateStores::default());
         let objects: Arc<dyn Objects> = Arc::new(StoreObjects::new(stores.clone(), Arc::new(Silent)));
-        let networks: Vec<IpNet> = options.generic.service_cluster_ip_range.iter().map(|range| range.0).collect();
+        let networks: Vec<IpNet> =
+            options.generic.service_cluster_ip_range.iter().map(|range| range.0).collect();
         let root = options.etcd.etcd_prefix.trim_end_matches('/');
         let node_ports = options.generic.service_node_port_range.0.clone();
         let ports = Arc::new(StoredPorts::new(storage.clone(), root, node_ports));
@@ -89,6 +96,9 @@ impl WriteHooksOfRows {
         });
     }
 }
+
+/// How often the defaults of flow control are set right.
+const FLOW_CONTROL_PERIOD: Duration = Duration::from_secs(60);
 
 /// What the loops must know of this server.
 pub struct Facts {
@@ -146,6 +156,13 @@ pub fn start(
         hooks.once("scheduling/bootstrap-system-priority-classes", move || {
             let typed = t.clone();
             async move { priority_classes::ensure(&typed).await }
+        });
+    }
+    if flow_control_objects::serves_configuration(typed) {
+        let t = typed.clone();
+        hooks.every("priority-and-fairness-config-producer", FLOW_CONTROL_PERIOD, move || {
+            let typed = t.clone();
+            async move { flow_control_objects::ensure(&typed).await }
         });
     }
     if typed.serves::<api_types::networking::v1::ServiceCIDR>() {

@@ -191,7 +191,7 @@ impl Chain {
         context: RequestContext,
         labels: &Labels,
     ) -> Response<Body> {
-        let headers = request.headers().clone();
+        let headers = respond::negotiation_headers(request.headers());
         let deadline = context.deadline;
         let audit_id = context.audit_id.clone();
         let detached = !context.info.is_read_only() && deadline.is_some();
@@ -261,7 +261,7 @@ impl Chain {
                 context.user = user;
             }
         }
-        let seat = match self.flow_control.enter(&context.info, &context.user) {
+        let seat = match self.flow_control.enter(&context.info, &context.user, context.deadline).await {
             Ok(seat) => seat,
             Err(error) => {
                 self.metrics.terminated(labels, error.code());
@@ -273,10 +273,13 @@ impl Chain {
         {
             return respond::error(request.headers(), &error);
         }
-        let response = self.endpoint.serve(request, context).await;
+        let mut response = self.endpoint.serve(request, context).await;
         match seat {
             // The place is taken until the body is sent: a list of many megabytes is work, too.
-            Some(seat) => attend(response, move || drop(seat)),
+            Some(seat) => {
+                seat.describe(response.headers_mut());
+                attend(response, move || drop(seat))
+            }
             None => response,
         }
     }

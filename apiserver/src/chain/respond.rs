@@ -62,6 +62,17 @@ fn accepts_protobuf(headers: &HeaderMap) -> bool {
     false
 }
 
+/// What of a request's headers decides how an error is written, for answers given when they are gone.
+pub fn negotiation_headers(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = HeaderMap::with_capacity(2);
+    for name in [ACCEPT, USER_AGENT] {
+        if let Some(value) = headers.get(&name) {
+            kept.insert(name, value.clone());
+        }
+    }
+    kept
+}
+
 /// Whether a person is likely to read the answer in a terminal or browser.
 pub fn wants_indentation(headers: &HeaderMap) -> bool {
     let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -49,6 +49,14 @@ pub fn v3_paths(catalog: &Catalog) -> Vec<String> {
     paths
 }
 
+/// Group and version of the v3 document at `path`.
+pub fn group_version(path: &str) -> Option<(&str, &str)> {
+    match path.strip_prefix("api/") {
+        Some(version) => Some(("", version)),
+        None => path.strip_prefix("apis/")?.split_once('/'),
+    }
+}
+
 /// The index of v3 documents with their hashes.
 pub fn v3_index(entries: impl Iterator<Item = (String, String)>) -> Value {
     let paths: Map<String, Value> = entries
@@ -62,12 +70,7 @@ pub fn v3_index(entries: impl Iterator<Item = (String, String)>) -> Value {
 
 /// The v3 document at `api/v1`, `apis/apps/v1` …
 pub fn v3(catalog: &Catalog, path: &str) -> Option<Value> {
-    let segments: Vec<&str> = path.split('/').collect();
-    let (group, version) = match segments.as_slice() {
-        ["api", version] => ("", *version),
-        ["apis", group, version] => (*group, *version),
-        _ => return None,
-    };
+    let (group, version) = group_version(path)?;
     let version = catalog.version(group, version)?;
     let mut definitions = start(Dialect::V3);
     let mut all = Map::new();

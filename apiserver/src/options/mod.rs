@@ -85,6 +85,9 @@ pub struct GenericOptions {
     /// The maximum number of mutating requests in flight at a given time; 0 for no limit
     #[arg(long, default_value_t = 200, value_name = "COUNT")]
     pub max_mutating_requests_inflight: usize,
+    /// Serve requests by priority and fairness within the sum of the two limits, instead of by the limits alone
+    #[arg(long, value_parser = parse_bool, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", action = ArgAction::Set)]
+    pub enable_priority_and_fairness: bool,
     /// How long a request may take before it is timed out
     #[arg(long, value_parser = parse_duration, default_value = "1m0s", value_name = "DURATION")]
     pub request_timeout: Duration,

@@ -23,7 +23,11 @@ pub async fn ensure(typed: &Typed, networks: &[String]) -> Result<(), StatusErro
     if existing.spec.cidrs != networks {
         let (stored, given) = (existing.spec.cidrs.join(","), networks.join(","));
         // Its networks cannot be changed; a second family is added by an operator who deletes it first.
-        tracing::warn!(stored, given, "the default ServiceCIDR has other networks than --service-cluster-ip-range");
+        tracing::warn!(
+            stored,
+            given,
+            "the default ServiceCIDR has other networks than --service-cluster-ip-range"
+        );
         return Ok(());
     }
     if existing.status.conditions.iter().any(|condition| condition.type_ == READY) {

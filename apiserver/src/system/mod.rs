@@ -6,6 +6,7 @@ pub mod authorization_feed;
 pub mod default_namespaces;
 pub mod default_service_cidr;
 pub mod escalation_hooks;
+pub mod flow_control_objects;
 pub mod follow;
 pub mod hooks;
 pub mod identity_lease;

@@ -47,7 +47,10 @@ async fn nobody_grants_more_than_they_have() {
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]},
     ]});
     assert_eq!(admin.post(&format!("{RBAC}/clusterroles"), manager).await.code, 201);
-    assert_eq!(admin.post(&format!("{RBAC}/clusterrolebindings"), binding("m", "manager", "jane")).await.code, 201);
+    assert_eq!(
+        admin.post(&format!("{RBAC}/clusterrolebindings"), binding("m", "manager", "jane")).await.code,
+        201
+    );
     let roles = format!("{RBAC}/clusterroles");
     server
         .eventually("jane may write roles", async || {
@@ -58,7 +61,8 @@ async fn nobody_grants_more_than_they_have() {
     assert_eq!(more.code, 403, "{}", more.text);
     let expected = "clusterroles.rbac.authorization.k8s.io \"more\" is forbidden: user \"jane\" (groups=[\"system:authenticated\"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"delete\"]}";
     assert_eq!(more.message(), expected);
-    let admin_binding = jane.post(&format!("{RBAC}/clusterrolebindings"), binding("x", "cluster-admin", "jane")).await;
+    let admin_binding =
+        jane.post(&format!("{RBAC}/clusterrolebindings"), binding("x", "cluster-admin", "jane")).await;
     assert_eq!(admin_binding.code, 403, "{}", admin_binding.text);
     let own = jane.post(&format!("{RBAC}/clusterrolebindings"), binding("own", "own", "joe")).await;
     assert_eq!(own.code, 201, "{}", own.text);

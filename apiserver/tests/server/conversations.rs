@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use component_base::tls::ExtendedUsage;
-use component_base::tls::server::{ClientCertificates, ServerOptions, certified_key, server_config};
 use component_base::tls::Reloaded;
+use component_base::tls::server::{ClientCertificates, ServerOptions, certified_key, server_config};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -39,7 +39,8 @@ async fn kubelet() -> u16 {
                     return;
                 }
                 let body = format!("{request_line} certificate={shows}\n");
-                let code = if request_line.contains("/broken/") { "500 Internal Server Error" } else { "200 OK" };
+                let code =
+                    if request_line.contains("/broken/") { "500 Internal Server Error" } else { "200 OK" };
                 let answer = format!("HTTP/1.1 {code}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
                 stream.write_all(answer.as_bytes()).await.unwrap();
                 let _ = stream.shutdown().await;
@@ -60,7 +61,8 @@ async fn read_head(stream: &mut (impl AsyncReadExt + Unpin)) -> String {
 async fn cluster() -> TestServer {
     let server = TestServer::start(|options, folder| {
         let ca = authority("kubelet-clients");
-        let (certificate, key) = issue(&ca, "kube-apiserver-kubelet-client", &[], ExtendedUsage::ClientAuth, -1..1);
+        let (certificate, key) =
+            issue(&ca, "kube-apiserver-kubelet-client", &[], ExtendedUsage::ClientAuth, -1..1);
         let (certificate_file, key_file) = (folder.join("kubelet.crt"), folder.join("kubelet.key"));
         std::fs::write(&certificate_file, certificate).unwrap();
         std::fs::write(&key_file, key).unwrap();
@@ -78,7 +80,12 @@ async fn cluster() -> TestServer {
     }});
     let written = admin.send("PUT", "/api/v1/nodes/n1/status", &[], status).await;
     assert_eq!(written.code, 200, "{}", written.text);
-    for (name, node, containers) in [("p", "n1", vec!["c"]), ("two", "n1", vec!["a", "b"]), ("broken", "n1", vec!["c"]), ("pending", "", vec!["c"])] {
+    for (name, node, containers) in [
+        ("p", "n1", vec!["c"]),
+        ("two", "n1", vec!["a", "b"]),
+        ("broken", "n1", vec!["c"]),
+        ("pending", "", vec!["c"]),
+    ] {
         let containers: Vec<_> = containers.iter().map(|name| json!({"name": name, "image": "i"})).collect();
         let mut spec = json!({"containers": containers});
         if !node.is_empty() {
@@ -97,13 +104,19 @@ async fn logs_come_from_the_kubelet() {
     let admin = server.admin();
     let log = |pod: &str, query: &str| format!("/api/v1/namespaces/default/pods/{pod}/log{query}");
     let answer = admin.get(&log("p", "?tailLines=5&follow=true")).await;
-    assert_eq!(answer.text, "GET /containerLogs/default/p/c?follow=true&tailLines=5 HTTP/1.1 certificate=true\n");
+    assert_eq!(
+        answer.text,
+        "GET /containerLogs/default/p/c?follow=true&tailLines=5 HTTP/1.1 certificate=true\n"
+    );
     assert_eq!(answer.headers["content-type"], "text/plain");
     assert_eq!(admin.get(&log("pending", "")).await.text, "");
     let two = admin.get(&log("two", "")).await;
     assert_eq!(two.code, 400);
     assert_eq!(two.message(), "a container name must be specified for pod two, choose one of: [a b]");
-    assert_eq!(admin.get(&log("two", "?container=x")).await.message(), "container x is not valid for pod two");
+    assert_eq!(
+        admin.get(&log("two", "?container=x")).await.message(),
+        "container x is not valid for pod two"
+    );
     let negative = admin.get(&log("p", "?tailLines=-1")).await;
     assert_eq!(negative.code, 422);
     assert_eq!(admin.get(&log("broken", "")).await.code, 500);
@@ -126,7 +139,8 @@ async fn connect(server: &TestServer) -> tokio_rustls::client::TlsStream<TcpStre
     let mut roots = rustls::RootCertStore::empty();
     let authority = server.authority().certificate_pem();
     roots.add(CertificateDer::from_pem_slice(authority.as_bytes()).unwrap()).unwrap();
-    let (certificate, key) = issue(server.authority(), "admin", &["system:masters"], ExtendedUsage::ClientAuth, -1..1);
+    let (certificate, key) =
+        issue(server.authority(), "admin", &["system:masters"], ExtendedUsage::ClientAuth, -1..1);
     let config = rustls::ClientConfig::builder()
         .with_root_certificates(roots)
         .with_client_auth_cert(
@@ -144,8 +158,9 @@ async fn upgraded_connections_carry_bytes_both_ways() {
     let server = cluster().await;
     let mut stream = connect(&server).await;
     let path = "/api/v1/namespaces/default/pods/p/exec?command=cat&stdin=true";
-    let request =
-        format!("POST {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\nContent-Length: 0\r\n\r\n");
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\nContent-Length: 0\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).await.unwrap();
     let head = read_head(&mut stream).await;
     assert!(head.starts_with("HTTP/1.1 101"), "{head}");

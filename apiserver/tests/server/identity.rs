@@ -19,7 +19,8 @@ async fn certificates_make_users_and_bad_ones_are_401() {
     let foreign = authority("foreign");
     let foreign = issue(&foreign, "admin", &["system:masters"], ExtendedUsage::ClientAuth, -1..1);
     let expired = issue(server.authority(), "admin", &["system:masters"], ExtendedUsage::ClientAuth, -2..-1);
-    let for_servers = issue(server.authority(), "admin", &["system:masters"], ExtendedUsage::ServerAuth, -1..1);
+    let for_servers =
+        issue(server.authority(), "admin", &["system:masters"], ExtendedUsage::ServerAuth, -1..1);
     for (what, pair) in [("foreign", foreign), ("expired", expired), ("server", for_servers)] {
         let answer = server.with_certificate(pair).get("/api/v1/pods").await;
         assert_eq!(answer.code, 401, "{what}: {}", answer.text);
@@ -114,5 +115,9 @@ async fn impersonation_needs_permission() {
     assert_eq!(me.json["status"]["userInfo"]["groups"], json!(["devs", "system:authenticated"]));
     let refused = server.user("jane", &[]).send("POST", WHOAMI, &headers, json!({})).await;
     assert_eq!(refused.code, 403);
-    assert!(refused.message().contains(r#"User "jane" cannot impersonate resource "users""#), "{}", refused.text);
+    assert!(
+        refused.message().contains(r#"User "jane" cannot impersonate resource "users""#),
+        "{}",
+        refused.text
+    );
 }

@@ -5,5 +5,5 @@ mod audit;
 mod conversations;
 mod identity;
 mod paths;
-mod system;
 mod support;
+mod system;

@@ -14,18 +14,27 @@ async fn discovery_and_openapi_agree() {
     let index = admin.get("/openapi/v3").await;
     for group in apis.json["items"].as_array().unwrap() {
         for version in group["versions"].as_array().unwrap() {
-            let path = format!("apis/{}/{}", group["metadata"]["name"].as_str().unwrap(), version["version"].as_str().unwrap());
+            let path = format!(
+                "apis/{}/{}",
+                group["metadata"]["name"].as_str().unwrap(),
+                version["version"].as_str().unwrap()
+            );
             let url = index.json["paths"][&path]["serverRelativeURL"].as_str();
             let document = admin.get(url.unwrap_or_else(|| panic!("{path} is in the index"))).await;
             assert_eq!(document.code, 200, "{path}");
             assert_eq!(document.headers["cache-control"], "public, immutable");
             for resource in version["resources"].as_array().unwrap() {
-                let namespaced = if resource["scope"] == "Namespaced" { "/namespaces/{namespace}" } else { "" };
+                let namespaced =
+                    if resource["scope"] == "Namespaced" { "/namespaces/{namespace}" } else { "" };
                 let base = format!("/{path}{namespaced}/{}", resource["resource"].as_str().unwrap());
                 let paths = document.json["paths"].as_object().unwrap();
                 assert!(paths.keys().any(|known| known.starts_with(&base)), "{base} has operations");
             }
-            check_references(&document.json, &document.json["components"]["schemas"], "#/components/schemas/");
+            check_references(
+                &document.json,
+                &document.json["components"]["schemas"],
+                "#/components/schemas/",
+            );
         }
     }
     let v2 = admin.get("/openapi/v2").await;
@@ -39,7 +48,10 @@ fn check_references(value: &Value, schemas: &Value, prefix: &str) {
         Value::Object(fields) => {
             if let Some(reference) = fields.get("$ref").and_then(Value::as_str) {
                 let name = reference.strip_prefix(prefix).expect("a local reference");
-                assert!(schemas.get(name).is_some_and(|schema| !schema.is_null()), "{reference} leads nowhere");
+                assert!(
+                    schemas.get(name).is_some_and(|schema| !schema.is_null()),
+                    "{reference} leads nowhere"
+                );
             }
             fields.values().for_each(|field| check_references(field, schemas, prefix));
         }

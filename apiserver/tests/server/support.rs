@@ -105,13 +105,8 @@ impl TestServer {
         change(&mut options, path);
         let shutdown = Shutdown::new();
         let running = apiserver::run_in_memory(options, shutdown.clone()).await.unwrap();
-        let server = TestServer {
-            address: running.address,
-            folder,
-            ca,
-            shutdown,
-            finished: Some(running.finished),
-        };
+        let server =
+            TestServer { address: running.address, folder, ca, shutdown, finished: Some(running.finished) };
         let admin = server.admin();
         server.eventually("the server is ready", async || admin.get("/readyz").await.code == 200).await;
         server
@@ -130,7 +125,8 @@ impl TestServer {
     /// A client with this certificate and key.
     pub fn with_certificate(&self, (certificate, key): (String, String)) -> Asker {
         self.asker(|config| {
-            config.identity = Some((Source::Inline(certificate.into_bytes()), Source::Inline(key.into_bytes())));
+            config.identity =
+                Some((Source::Inline(certificate.into_bytes()), Source::Inline(key.into_bytes())));
         })
     }
 

@@ -20,6 +20,8 @@ async fn the_clusters_own_objects_are_there() {
         "/apis/scheduling.k8s.io/v1/priorityclasses/system-node-critical",
         "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication",
         "/apis/networking.k8s.io/v1/servicecidrs/kubernetes",
+        "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas/service-accounts",
+        "/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations/workload-low",
     ] {
         assert_eq!(admin.get(path).await.code, 200, "{path}");
     }
@@ -58,4 +60,37 @@ async fn a_server_stops_in_order() {
     let admin = server.admin();
     assert_eq!(admin.get("/healthz").await.code, 200);
     server.stop().await;
+}
+
+#[tokio::test]
+async fn flow_control_follows_its_objects() {
+    let server = TestServer::new().await;
+    let admin = server.admin();
+    let base = "/apis/flowcontrol.apiserver.k8s.io/v1";
+    let level = json!({"metadata": {"name": "mine"}, "spec": {
+        "type": "Limited",
+        "limited": {"nominalConcurrencyShares": 5, "limitResponse": {"type": "Reject"}},
+    }});
+    let level = admin.post(&format!("{base}/prioritylevelconfigurations"), level).await;
+    assert_eq!(level.code, 201, "{}", level.text);
+    let schema = json!({"metadata": {"name": "mine"}, "spec": {
+        "priorityLevelConfiguration": {"name": "mine"},
+        "matchingPrecedence": 50,
+        "rules": [{
+            "subjects": [{"kind": "User", "user": {"name": "jane"}}],
+            "nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": ["/version"]}],
+        }],
+    }});
+    let schema = admin.post(&format!("{base}/flowschemas"), schema).await;
+    assert_eq!(schema.code, 201, "{}", schema.text);
+    let (level, schema) = (&level.json["metadata"]["uid"], &schema.json["metadata"]["uid"]);
+    let jane = server.user("jane", &[]);
+    server
+        .eventually("the schema is in force", async || {
+            let answer = jane.get("/version").await;
+            let uid = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
+            uid("x-kubernetes-pf-flowschema-uid") == schema.as_str()
+                && uid("x-kubernetes-pf-prioritylevel-uid") == level.as_str()
+        })
+        .await;
 }

@@ -1,4 +1,4 @@
-//! Station: how many requests are served at one time.
+//! Two limits: for requests that change something and for those that do not.
 
 use std::sync::Arc;
 
@@ -8,13 +8,11 @@ use machinery::status::StatusError;
 use prometheus::IntGaugeVec;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::request_info::RequestInfo;
+use super::too_many_requests;
+use crate::chain::request_info::RequestInfo;
 
-/// Seconds after which a refused client may try again.
-const RETRY_AFTER_SECONDS: i32 = 1;
-
-/// Two limits: for requests that change something and for those that do not.
-pub struct FlowControl {
+/// The limits.
+pub struct InFlightLimits {
     mutating: Option<Arc<Semaphore>>,
     reading: Option<Arc<Semaphore>>,
     in_flight: IntGaugeVec,
@@ -32,19 +30,15 @@ impl Drop for Seat {
     }
 }
 
-impl FlowControl {
+impl InFlightLimits {
     /// Limits as in `--max-requests-inflight` and `--max-mutating-requests-inflight`; 0 is no limit.
     pub fn new(reading: usize, mutating: usize, in_flight: IntGaugeVec) -> Self {
         let limit = |places: usize| (places > 0).then(|| Arc::new(Semaphore::new(places)));
-        FlowControl { mutating: limit(mutating), reading: limit(reading), in_flight }
+        InFlightLimits { mutating: limit(mutating), reading: limit(reading), in_flight }
     }
 
-    /// A place for the request, or why there is none. Long-running requests need none: their number
-    /// is limited by connections, and a watch that waits costs next to nothing.
-    pub fn enter(&self, info: &RequestInfo, user: &UserInfo) -> Result<Option<Seat>, StatusError> {
-        if info.is_long_running() {
-            return Ok(None);
-        }
+    /// A place for the request, or why there is none.
+    pub fn enter(&self, info: &RequestInfo, user: &UserInfo) -> Result<Seat, StatusError> {
         let (kind, limit) =
             if info.is_read_only() { ("readOnly", &self.reading) } else { ("mutating", &self.mutating) };
         let permit = match limit {
@@ -53,15 +47,12 @@ impl FlowControl {
                 Ok(permit) => Some(permit),
                 // Whoever repairs the cluster gets in when it is overloaded.
                 Err(_) if user.in_group(SYSTEM_PRIVILEGED_GROUP) => None,
-                Err(_) => {
-                    let text = "Too many requests, please try again later.";
-                    return Err(StatusError::too_many_requests(text, RETRY_AFTER_SECONDS));
-                }
+                Err(_) => return Err(too_many_requests()),
             },
         };
         let gauge = self.in_flight.with_label_values(&[kind]);
         gauge.inc();
-        Ok(Some(Seat { _permit: permit, gauge }))
+        Ok(Seat { _permit: permit, gauge })
     }
 }
 
@@ -76,7 +67,7 @@ mod tests {
     #[test]
     fn places_are_limited_and_given_back() {
         let gauge = IntGaugeVec::new(prometheus::Opts::new("g", "h"), &["request_kind"]).unwrap();
-        let control = FlowControl::new(1, 1, gauge.clone());
+        let control = InFlightLimits::new(1, 1, gauge.clone());
         let user = UserInfo::new("u", ["g"]);
         let admin = UserInfo::new("a", [SYSTEM_PRIVILEGED_GROUP]);
         let list = info("GET", "/api/v1/pods");
@@ -85,7 +76,6 @@ mod tests {
         assert_eq!((refused.code(), refused.suggested_delay()), (429, Some(1)));
         assert!(control.enter(&list, &admin).is_ok(), "administrators always get in");
         assert!(control.enter(&info("POST", "/api/v1/namespaces/n/pods"), &user).is_ok(), "another limit");
-        assert!(control.enter(&info("GET", "/api/v1/watch/pods"), &user).unwrap().is_none());
         assert_eq!(gauge.with_label_values(&["readOnly"]).get(), 1);
         drop(seat);
         assert_eq!(gauge.with_label_values(&["readOnly"]).get(), 0);
