@@ -187,7 +187,14 @@ pub(crate) fn trim(pod: &mut Pod) {
         container.security_context = None;
     }
     pod.spec.ephemeral_containers = Vec::new();
-    pod.spec.affinity = None;
+    // Daemons that wait for their node are found by the affinity that binds them to it.
+    if let Some(affinity) = &mut pod.spec.affinity {
+        affinity.pod_affinity = None;
+        affinity.pod_anti_affinity = None;
+        if let Some(nodes) = &mut affinity.node_affinity {
+            nodes.preferred_during_scheduling_ignored_during_execution = Vec::new();
+        }
+    }
     pod.spec.topology_spread_constraints = Vec::new();
     pod.spec.image_pull_secrets = Vec::new();
     pod.spec.security_context = None;

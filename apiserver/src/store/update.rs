@@ -375,11 +375,10 @@ fn ignore_managed_times(new: &mut dyn Object, old: &dyn Object) {
     }
 }
 
-/// True when the update removes the last finalizer of an object that waits to go.
+/// True when the object waits to go and the update leaves nothing to wait for: no finalizers and no grace period.
 fn deletes_during_update(new: &dyn Object, old: &dyn Object) -> bool {
     let (new, old) = (new.meta(), old.meta());
     new.finalizers.is_empty()
-        && !old.finalizers.is_empty()
         && old.deletion_timestamp.is_some()
         && old.deletion_grace_period_seconds.unwrap_or(0) == 0
 }
