@@ -60,7 +60,7 @@ pub fn sample(group: &str, plural: &str) -> Option<Value> {
             json!({"spec": {"selector": selector, "template": template, "serviceName": "s"}})
         }
         ("autoscaling", "horizontalpodautoscalers") => {
-            json!({"spec": {"scaleTargetRef": {"kind": "Deployment", "name": "d"}, "maxReplicas": 3}})
+            json!({"spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}, "maxReplicas": 3}})
         }
         ("batch", "jobs") => json!({"spec": job}),
         ("batch", "cronjobs") => json!({"spec": {"schedule": "* * * * *", "jobTemplate": {"spec": job}}}),

@@ -290,3 +290,19 @@ async fn concurrent_patches_all_arrive() {
     let after = world.get(&format!("{CONFIG_MAPS}/a")).await.expect(200);
     assert_eq!(after["data"].as_object().unwrap().len(), 51);
 }
+
+#[tokio::test]
+async fn namespaces_go_when_they_are_finalized() {
+    let world = World::new();
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}});
+    world.post("/api/v1/namespaces", &namespace).await.expect(201);
+    let marked = world.delete("/api/v1/namespaces/n").await.expect(200);
+    assert_eq!(marked["status"]["phase"], "Terminating");
+    assert_eq!(marked["spec"]["finalizers"], json!(["kubernetes"]));
+    let again = world.delete("/api/v1/namespaces/n").await.expect(200);
+    assert_eq!(again["metadata"]["resourceVersion"], marked["metadata"]["resourceVersion"]);
+    let mut finalized = marked.clone();
+    finalized["spec"]["finalizers"] = json!([]);
+    world.put("/api/v1/namespaces/n/finalize", &finalized).await.expect(200);
+    assert_eq!(world.get("/api/v1/namespaces/n").await.failure().0, 404);
+}
