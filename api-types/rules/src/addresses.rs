@@ -78,10 +78,13 @@ pub fn validate_cidr(path: &Path, value: &str, accepted: &[String]) -> ErrorList
         return errors;
     }
     match parse_cidr_sloppy(value) {
-        None => errors.invalid(path, value, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"),
+        None => {
+            errors.invalid(path, value, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")
+        }
         Some((ip, net)) => {
             let length = value.split_once('/').map_or("", |(_, length)| length);
-            let zeros = value.split('/').next().is_none_or(|ip| ip.parse::<IpAddr>().is_err()) || length.len() > 1 && length.starts_with('0');
+            let zeros = value.split('/').next().is_none_or(|ip| ip.parse::<IpAddr>().is_err())
+                || length.len() > 1 && length.starts_with('0');
             if zeros {
                 errors.invalid(path, value, "must not have leading 0s in IP or prefix length");
             } else if is_mapped(&ip) {
@@ -114,7 +117,9 @@ pub fn ip_warnings(path: &Path, value: &str) -> Vec<String> {
         return vec![format!("{path}: non-standard IP address {value:?} is invalid: use \"{ip}\"")];
     }
     if ip.is_ipv6() && ip.to_string() != value {
-        return vec![format!("{path}: IPv6 address {value:?} should be in RFC 5952 canonical format (\"{ip}\")")];
+        return vec![format!(
+            "{path}: IPv6 address {value:?} should be in RFC 5952 canonical format (\"{ip}\")"
+        )];
     }
     Vec::new()
 }
@@ -131,7 +136,9 @@ pub fn cidr_warnings(path: &Path, value: &str) -> Vec<String> {
         warnings.push(format!("{path}: non-standard CIDR value {value:?} is invalid: use \"{net}\""));
     }
     if warnings.is_empty() && ip.is_ipv6() && net.to_string() != value {
-        warnings.push(format!("{path}: IPv6 CIDR value {value:?} should be in RFC 5952 canonical format (\"{net}\")"));
+        warnings.push(format!(
+            "{path}: IPv6 CIDR value {value:?} should be in RFC 5952 canonical format (\"{net}\")"
+        ));
     }
     warnings
 }
@@ -185,7 +192,10 @@ mod tests {
             assert_eq!(details(validate_ip(&path, value, &[])).join(";"), expected, "{value}");
         }
         assert_eq!(details(validate_ip(&path, "010.0.0.1", &["010.0.0.1".to_owned()])), Vec::<String>::new());
-        assert_eq!(details(validate_canonical_ip(&path, "2001:DB8::1")), ["must be in canonical form (\"2001:db8::1\")"]);
+        assert_eq!(
+            details(validate_canonical_ip(&path, "2001:DB8::1")),
+            ["must be in canonical form (\"2001:db8::1\")"]
+        );
     }
 
     #[test]

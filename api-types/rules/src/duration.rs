@@ -43,7 +43,11 @@ pub fn human(seconds: i64) -> String {
 }
 
 fn with_rest(first: i64, first_unit: char, second: i64, second_unit: char) -> String {
-    if second == 0 { format!("{first}{first_unit}") } else { format!("{first}{first_unit}{second}{second_unit}") }
+    if second == 0 {
+        format!("{first}{first_unit}")
+    } else {
+        format!("{first}{first_unit}{second}{second_unit}")
+    }
 }
 
 /// Human duration from `time` to `now`; `<unknown>` when there is no time.

@@ -4,12 +4,6 @@
 //! environment or a clock; where time matters it is the argument `now`.
 
 pub mod addresses;
-pub mod duration;
-pub mod meta;
-pub mod report;
-pub mod selector;
-pub mod scaling;
-
 pub mod admissionregistration;
 pub mod apps;
 pub mod authentication;
@@ -19,10 +13,15 @@ pub mod certificates;
 pub mod coordination;
 pub mod core;
 pub mod discovery;
+pub mod duration;
 pub mod flowcontrol;
+pub mod meta;
 pub mod networking;
 pub mod node;
 pub mod policy;
 pub mod rbac;
+pub mod report;
+pub mod scaling;
 pub mod scheduling;
+pub mod selector;
 pub mod storage;

@@ -4,9 +4,12 @@
 
 use crate::report::Report;
 use machinery::{
-    Message, names,
+    Message,
     field::{ErrorList, Path},
-    meta::v1::{Condition, LabelSelector, LabelSelectorRequirement, ManagedFieldsEntry, ObjectMeta, OwnerReference},
+    meta::v1::{
+        Condition, LabelSelector, LabelSelectorRequirement, ManagedFieldsEntry, ObjectMeta, OwnerReference,
+    },
+    names,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +28,11 @@ pub fn is_qualified_name(value: &str) -> bool {
 pub fn validate(meta: &ObjectMeta, namespaced: bool, rule: NameRule, path: &Path) -> ErrorList {
     let mut errors = ErrorList::new();
     if !meta.generate_name.is_empty() {
-        errors.invalid_each(&path.child("generateName"), &meta.generate_name, rule(&meta.generate_name, true));
+        errors.invalid_each(
+            &path.child("generateName"),
+            &meta.generate_name,
+            rule(&meta.generate_name, true),
+        );
     }
     if meta.name.is_empty() {
         errors.required(&path.child("name"), "name or generateName is required");
@@ -39,7 +46,11 @@ pub fn validate(meta: &ObjectMeta, namespaced: bool, rule: NameRule, path: &Path
     } else if meta.namespace.is_empty() {
         errors.required(&path.child("namespace"), "");
     } else {
-        errors.invalid_each(&path.child("namespace"), &meta.namespace, names::name_is_dns_label(&meta.namespace, false));
+        errors.invalid_each(
+            &path.child("namespace"),
+            &meta.namespace,
+            names::name_is_dns_label(&meta.namespace, false),
+        );
     }
     errors.non_negative(&path.child("generation"), meta.generation);
     validate_shared(meta, path, &mut errors);
@@ -53,7 +64,8 @@ pub fn validate_domain_prefixed_path(name: &str, path: &Path, errors: &mut Error
     if name.is_empty() {
         return errors.required(path, "");
     }
-    let Some((host, rest)) = name.split_once('/').filter(|(host, rest)| !host.is_empty() && !rest.is_empty()) else {
+    let Some((host, rest)) = name.split_once('/').filter(|(host, rest)| !host.is_empty() && !rest.is_empty())
+    else {
         return errors.invalid(path, name, "must be a domain-prefixed path (such as \"acme.io/foo\")");
     };
     errors.invalid_each(path, host, names::is_dns1123_subdomain(host));
@@ -86,9 +98,19 @@ pub fn validate_update(new: &ObjectMeta, old: &ObjectMeta, path: &Path) -> Error
     errors.unchanged(&path.child("name"), &new.name, &old.name, &new.name);
     errors.unchanged(&path.child("namespace"), &new.namespace, &old.namespace, &new.namespace);
     errors.unchanged(&path.child("uid"), &new.uid, &old.uid, &new.uid);
-    errors.unchanged(&path.child("creationTimestamp"), &new.creation_timestamp, &old.creation_timestamp, new.creation_timestamp.to_string());
+    errors.unchanged(
+        &path.child("creationTimestamp"),
+        &new.creation_timestamp,
+        &old.creation_timestamp,
+        new.creation_timestamp.to_string(),
+    );
     let deleted = new.deletion_timestamp.map(|time| time.to_string());
-    errors.unchanged(&path.child("deletionTimestamp"), &new.deletion_timestamp, &old.deletion_timestamp, deleted);
+    errors.unchanged(
+        &path.child("deletionTimestamp"),
+        &new.deletion_timestamp,
+        &old.deletion_timestamp,
+        deleted,
+    );
     errors.unchanged(
         &path.child("deletionGracePeriodSeconds"),
         &new.deletion_grace_period_seconds,
@@ -143,7 +165,8 @@ pub fn validate_owner_references(references: &[OwnerReference], path: &Path) -> 
         if version.is_empty() {
             errors.invalid(&path.child("apiVersion"), &reference.api_version, "version must not be empty");
         }
-        for (field, value) in [("kind", &reference.kind), ("name", &reference.name), ("uid", &reference.uid)] {
+        for (field, value) in [("kind", &reference.kind), ("name", &reference.name), ("uid", &reference.uid)]
+        {
             if value.is_empty() {
                 errors.invalid(&path.child(field), value, "must not be empty");
             }
@@ -220,19 +243,30 @@ pub fn validate_field_manager(manager: &str, path: &Path) -> ErrorList {
 pub fn validate_label_selector(selector: &LabelSelector, allow_bad_values: bool, path: &Path) -> ErrorList {
     let mut errors = validate_labels(&selector.match_labels, &path.child("matchLabels"));
     for (index, requirement) in selector.match_expressions.iter().enumerate() {
-        errors.extend(validate_requirement(requirement, allow_bad_values, &path.child("matchExpressions").index(index)));
+        errors.extend(validate_requirement(
+            requirement,
+            allow_bad_values,
+            &path.child("matchExpressions").index(index),
+        ));
     }
     errors
 }
 
-fn validate_requirement(requirement: &LabelSelectorRequirement, allow_bad_values: bool, path: &Path) -> ErrorList {
+fn validate_requirement(
+    requirement: &LabelSelectorRequirement,
+    allow_bad_values: bool,
+    path: &Path,
+) -> ErrorList {
     let mut errors = ErrorList::new();
     match requirement.operator.as_str() {
         "In" | "NotIn" if requirement.values.is_empty() => {
             errors.required(&path.child("values"), "must be specified when `operator` is 'In' or 'NotIn'");
         }
         "Exists" | "DoesNotExist" if !requirement.values.is_empty() => {
-            errors.forbidden(&path.child("values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+            errors.forbidden(
+                &path.child("values"),
+                "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+            );
         }
         "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
         other => errors.invalid(&path.child("operator"), other, "not a valid selector operator"),
@@ -249,7 +283,9 @@ fn validate_requirement(requirement: &LabelSelectorRequirement, allow_bad_values
 /// True when an expression of the selector has a value no label can have.
 pub fn has_bad_selector_value(selector: Option<&LabelSelector>) -> bool {
     selector.is_some_and(|selector| {
-        selector.match_expressions.iter().any(|requirement| requirement.values.iter().any(|value| !names::is_label_value(value).is_empty()))
+        selector.match_expressions.iter().any(|requirement| {
+            requirement.values.iter().any(|value| !names::is_label_value(value).is_empty())
+        })
     })
 }
 
@@ -267,12 +303,20 @@ pub fn validate_conditions(conditions: &[Condition], path: &Path) -> ErrorList {
         if !seen.insert(&condition.type_) {
             errors.duplicate(&path.child("type"), &condition.type_);
         }
-        errors.invalid_each(&path.child("type"), &condition.type_, names::is_qualified_name(&condition.type_));
+        errors.invalid_each(
+            &path.child("type"),
+            &condition.type_,
+            names::is_qualified_name(&condition.type_),
+        );
         if !matches!(condition.status.as_str(), "True" | "False" | "Unknown") {
             errors.not_supported(&path.child("status"), &condition.status, &["False", "True", "Unknown"]);
         }
         if condition.observed_generation < 0 {
-            errors.invalid(&path.child("observedGeneration"), condition.observed_generation, "must be greater than or equal to zero");
+            errors.invalid(
+                &path.child("observedGeneration"),
+                condition.observed_generation,
+                "must be greater than or equal to zero",
+            );
         }
         if condition.last_transition_time.is_zero() {
             errors.required(&path.child("lastTransitionTime"), "");

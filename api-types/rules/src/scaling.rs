@@ -21,7 +21,8 @@ pub fn scaled(value: &IntOrString, total: i32, round_up: bool) -> Result<i32, St
         IntOrString::String(text) => {
             let product = percentage(text)? * i64::from(total);
             let scaled = if round_up { (product + 99).div_euclid(100) } else { product.div_euclid(100) };
-            i32::try_from(scaled).map_err(|_| format!("invalid value for IntOrString: {text:?} of {total} is out of range"))
+            i32::try_from(scaled)
+                .map_err(|_| format!("invalid value for IntOrString: {text:?} of {total} is out of range"))
         }
     }
 }
@@ -29,7 +30,11 @@ pub fn scaled(value: &IntOrString, total: i32, round_up: bool) -> Result<i32, St
 /// Surge and unavailability of a rolling update of `desired` pods; never both zero.
 ///
 /// Source: `ResolveFenceposts` of the deployment controller.
-pub fn fenceposts(max_surge: Option<&IntOrString>, max_unavailable: Option<&IntOrString>, desired: i32) -> Result<(i32, i32), String> {
+pub fn fenceposts(
+    max_surge: Option<&IntOrString>,
+    max_unavailable: Option<&IntOrString>,
+    desired: i32,
+) -> Result<(i32, i32), String> {
     let zero = IntOrString::Int(0);
     let surge = scaled(max_surge.unwrap_or(&zero), desired, true)?;
     let unavailable = scaled(max_unavailable.unwrap_or(&zero), desired, false)?;
@@ -57,7 +62,17 @@ mod tests {
 
     #[test]
     fn a_rollout_can_always_move() {
-        assert_eq!(fenceposts(Some(&IntOrString::Int(0)), Some(&IntOrString::String("1%".into())), 10), Ok((0, 1)));
-        assert_eq!(fenceposts(Some(&IntOrString::String("25%".into())), Some(&IntOrString::String("25%".into())), 10), Ok((3, 2)));
+        assert_eq!(
+            fenceposts(Some(&IntOrString::Int(0)), Some(&IntOrString::String("1%".into())), 10),
+            Ok((0, 1))
+        );
+        assert_eq!(
+            fenceposts(
+                Some(&IntOrString::String("25%".into())),
+                Some(&IntOrString::String("25%".into())),
+                10
+            ),
+            Ok((3, 2))
+        );
     }
 }

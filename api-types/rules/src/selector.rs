@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 /// True when the labels meet every requirement. An absent selector selects nothing, an empty one everything.
 pub fn matches(selector: Option<&LabelSelector>, labels: &BTreeMap<String, String>) -> bool {
     selector.is_some_and(|selector| {
-        set_matches(&selector.match_labels, labels) && selector.match_expressions.iter().all(|requirement| requirement_matches(requirement, labels))
+        set_matches(&selector.match_labels, labels)
+            && selector.match_expressions.iter().all(|requirement| requirement_matches(requirement, labels))
     })
 }
 
@@ -30,7 +31,8 @@ fn requirement_matches(requirement: &LabelSelectorRequirement, labels: &BTreeMap
 
 /// The selector as selector text, ordered by key; `None` when an operator is unknown.
 pub fn text(selector: &LabelSelector) -> Option<String> {
-    let mut parts: Vec<(&str, String)> = selector.match_labels.iter().map(|(key, value)| (key.as_str(), format!("{key}={value}"))).collect();
+    let mut parts: Vec<(&str, String)> =
+        selector.match_labels.iter().map(|(key, value)| (key.as_str(), format!("{key}={value}"))).collect();
     for requirement in &selector.match_expressions {
         let key = &requirement.key;
         let mut values = requirement.values.clone();

@@ -15,5 +15,10 @@ static SUBJECT: Review<SubjectAccessReview> = Review::new();
 
 /// The rows.
 pub fn entries() -> [Entry; 4] {
-    [reviews::entry(&LOCAL_SUBJECT), reviews::entry(&SELF_ACCESS), reviews::entry(&SELF_RULES), reviews::entry(&SUBJECT)]
+    [
+        reviews::entry(&LOCAL_SUBJECT),
+        reviews::entry(&SELF_ACCESS),
+        reviews::entry(&SELF_RULES),
+        reviews::entry(&SUBJECT),
+    ]
 }

@@ -29,11 +29,21 @@ pub struct Column {
 
 impl Column {
     /// The first column of every table.
-    pub const NAME: Column =
-        Column { name: "Name", kind: "string", format: "name", about: About::Field(OBJECT_META, "name"), priority: 0 };
+    pub const NAME: Column = Column {
+        name: "Name",
+        kind: "string",
+        format: "name",
+        about: About::Field(OBJECT_META, "name"),
+        priority: 0,
+    };
     /// How long ago the object was created, in human form.
-    pub const AGE: Column =
-        Column { name: "Age", kind: "string", format: "", about: About::Field(OBJECT_META, "creationTimestamp"), priority: 0 };
+    pub const AGE: Column = Column {
+        name: "Age",
+        kind: "string",
+        format: "",
+        about: About::Field(OBJECT_META, "creationTimestamp"),
+        priority: 0,
+    };
 
     /// A string column with a text of its own.
     pub const fn text(name: &'static str, about: &'static str) -> Column {
@@ -129,7 +139,9 @@ pub fn age_of(meta: &ObjectMeta, now: jiff::Timestamp) -> Value {
 
 /// Names and images of containers, each joined by commas.
 pub fn containers(containers: &[api_types::core::v1::Container]) -> (String, String) {
-    let join = |of: fn(&api_types::core::v1::Container) -> &str| containers.iter().map(of).collect::<Vec<_>>().join(",");
+    let join = |of: fn(&api_types::core::v1::Container) -> &str| {
+        containers.iter().map(of).collect::<Vec<_>>().join(",")
+    };
     (join(|container| &container.name), join(|container| &container.image))
 }
 
@@ -140,12 +152,17 @@ pub fn or<'a>(text: &'a str, instead: &'a str) -> &'a str {
 
 /// Access modes in the short form of tables: `RWO,ROX,RWX,RWOP`, each at most once and in this order.
 pub fn access_modes(modes: &[String]) -> String {
-    [("ReadWriteOnce", "RWO"), ("ReadOnlyMany", "ROX"), ("ReadWriteMany", "RWX"), ("ReadWriteOncePod", "RWOP")]
-        .into_iter()
-        .filter(|(mode, _)| modes.iter().any(|present| present == mode))
-        .map(|(_, short)| short)
-        .collect::<Vec<_>>()
-        .join(",")
+    [
+        ("ReadWriteOnce", "RWO"),
+        ("ReadOnlyMany", "ROX"),
+        ("ReadWriteMany", "RWX"),
+        ("ReadWriteOncePod", "RWOP"),
+    ]
+    .into_iter()
+    .filter(|(mode, _)| modes.iter().any(|present| present == mode))
+    .map(|(_, short)| short)
+    .collect::<Vec<_>>()
+    .join(",")
 }
 
 /// Users, groups and service accounts among subjects, each joined for one cell.

@@ -23,7 +23,14 @@ pub struct Context {
 impl Context {
     /// A context for `user` in `namespace` at `now`.
     pub fn new(user: Arc<UserInfo>, namespace: impl Into<String>, now: jiff::Timestamp) -> Self {
-        Context { user, namespace: namespace.into(), name: String::new(), subresource: String::new(), now, dry_run: false }
+        Context {
+            user,
+            namespace: namespace.into(),
+            name: String::new(),
+            subresource: String::new(),
+            now,
+            dry_run: false,
+        }
     }
 
     /// The context of the server's own loops, which act as `system:apiserver` in group `system:masters`.

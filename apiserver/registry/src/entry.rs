@@ -9,6 +9,9 @@ use crate::{
 use api_types::facts::ResourceFacts;
 use machinery::{DecodeError, GroupKind, GroupResource, Resource, object::Object};
 
+/// Reads protobuf (without envelope) of one kind.
+pub type Decode = fn(&[u8]) -> Result<Box<dyn Object>, DecodeError>;
+
 /// Where and as what a resource is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stored {
@@ -32,7 +35,7 @@ pub struct Conversion {
     /// The stored kind to this row's kind.
     pub from_stored: fn(&dyn Object) -> Option<Box<dyn Object>>,
     /// Decodes protobuf of this row's kind.
-    pub decode: fn(&[u8]) -> Result<Box<dyn Object>, DecodeError>,
+    pub decode: Decode,
 }
 
 /// One resource of one group and version.
@@ -49,7 +52,7 @@ pub struct Entry {
     pub action: Option<&'static dyn Action>,
     /// Subresources in the order of discovery.
     pub subresources: Vec<Subresource>,
-    decode_stored: fn(&[u8]) -> Result<Box<dyn Object>, DecodeError>,
+    decode_stored: Decode,
     empty_stored: fn() -> Box<dyn Object>,
 }
 
@@ -74,7 +77,12 @@ impl Entry {
         Entry {
             facts: facts_of(S::Kind::GROUP, S::Kind::VERSION, S::Kind::PLURAL),
             strategy,
-            stored: Some(Stored { prefix: S::Kind::PLURAL, group: S::Kind::GROUP, version: S::Kind::VERSION, cached: true }),
+            stored: Some(Stored {
+                prefix: S::Kind::PLURAL,
+                group: S::Kind::GROUP,
+                version: S::Kind::VERSION,
+                cached: true,
+            }),
             conversion: None,
             action: None,
             subresources: Vec::new(),
@@ -219,7 +227,11 @@ impl Entry {
     /// `None` for resources without storage.
     pub fn key(&self, namespace: &str, name: &str) -> Option<String> {
         let prefix = self.stored?.prefix;
-        Some(if self.facts.namespaced { format!("{prefix}/{namespace}/{name}") } else { format!("{prefix}/{name}") })
+        Some(if self.facts.namespaced {
+            format!("{prefix}/{namespace}/{name}")
+        } else {
+            format!("{prefix}/{name}")
+        })
     }
 
     /// Address of an object of this row.

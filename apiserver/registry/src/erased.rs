@@ -31,7 +31,12 @@ pub trait ErasedStrategy: Send + Sync {
     fn selectable_fields(&self, object: &dyn Object) -> Vec<(&'static str, String)>;
     /// Names of the selectable fields, without an object.
     fn selectable_names(&self) -> Vec<&'static str>;
-    fn grace_period_seconds(&self, context: &Context, object: &dyn Object, requested: Option<i64>) -> Option<i64>;
+    fn grace_period_seconds(
+        &self,
+        context: &Context,
+        object: &dyn Object,
+        requested: Option<i64>,
+    ) -> Option<i64>;
     fn begin_termination(&self, context: &Context, object: &mut dyn Object) -> bool;
     fn is_held(&self, object: &dyn Object) -> bool;
     fn default_garbage_collection(&self) -> GarbageCollection;
@@ -84,7 +89,9 @@ impl<S: Strategy> ErasedStrategy for S {
     }
 
     fn warnings_on_create(&self, context: &Context, object: &dyn Object) -> Vec<String> {
-        kind::<S::Kind>(object).map(|object| Strategy::warnings_on_create(self, context, object)).unwrap_or_default()
+        kind::<S::Kind>(object)
+            .map(|object| Strategy::warnings_on_create(self, context, object))
+            .unwrap_or_default()
     }
 
     fn prepare_for_update(&self, context: &Context, new: &mut dyn Object, old: &dyn Object) {
@@ -129,7 +136,12 @@ impl<S: Strategy> ErasedStrategy for S {
         Strategy::selectable_fields(self, &S::Kind::default()).into_iter().map(|(name, _)| name).collect()
     }
 
-    fn grace_period_seconds(&self, context: &Context, object: &dyn Object, requested: Option<i64>) -> Option<i64> {
+    fn grace_period_seconds(
+        &self,
+        context: &Context,
+        object: &dyn Object,
+        requested: Option<i64>,
+    ) -> Option<i64> {
         Strategy::grace_period_seconds(self, context, kind::<S::Kind>(object)?, requested)
     }
 

@@ -14,9 +14,9 @@ pub mod context;
 pub mod entry;
 pub mod erased;
 pub mod objects;
-pub mod strategy;
 pub mod reviews;
 pub mod scaling;
+pub mod strategy;
 pub mod subresource;
 pub mod warnings;
 

@@ -30,13 +30,28 @@ pub trait Objects: Send + Sync {
     fn list<'a>(&'a self, at: Address<'a>) -> Pending<'a, Result<Vec<Box<dyn Object>>, StatusError>>;
 
     /// Writes a new object; uid, creation time and name are the caller's.
-    fn create<'a>(&'a self, context: &'a Context, at: Address<'a>, object: Box<dyn Object>) -> Pending<'a, Result<Box<dyn Object>, StatusError>>;
+    fn create<'a>(
+        &'a self,
+        context: &'a Context,
+        at: Address<'a>,
+        object: Box<dyn Object>,
+    ) -> Pending<'a, Result<Box<dyn Object>, StatusError>>;
 
     /// Reads, changes and writes with the read resource version, again after a lost race.
-    fn change<'a>(&'a self, context: &'a Context, at: Address<'a>, change: Change<'a>) -> Pending<'a, Result<Box<dyn Object>, StatusError>>;
+    fn change<'a>(
+        &'a self,
+        context: &'a Context,
+        at: Address<'a>,
+        change: Change<'a>,
+    ) -> Pending<'a, Result<Box<dyn Object>, StatusError>>;
 
     /// Deletes as the delete endpoint does: preconditions, graceful deletion, finalizers, dry run.
-    fn delete<'a>(&'a self, context: &'a Context, at: Address<'a>, options: &'a DeleteOptions) -> Pending<'a, Result<(), StatusError>>;
+    fn delete<'a>(
+        &'a self,
+        context: &'a Context,
+        at: Address<'a>,
+        options: &'a DeleteOptions,
+    ) -> Pending<'a, Result<(), StatusError>>;
 }
 
 /// Something taken for a write that must be kept when the write succeeds and given back when it fails.
@@ -54,10 +69,19 @@ pub trait Reservation: Send {
 /// failed write and on dry run `give_back`.
 pub trait WriteHooks: Send + Sync {
     /// Before a create; may still change the object.
-    fn begin_create<'a>(&'a self, context: &'a Context, object: &'a mut dyn Object) -> Pending<'a, Result<Option<Box<dyn Reservation>>, StatusError>>;
+    fn begin_create<'a>(
+        &'a self,
+        context: &'a Context,
+        object: &'a mut dyn Object,
+    ) -> Pending<'a, Result<Option<Box<dyn Reservation>>, StatusError>>;
 
     /// Before an update of the resource itself (not of its subresources); may still change the object.
-    fn begin_update<'a>(&'a self, context: &'a Context, new: &'a mut dyn Object, old: &'a dyn Object) -> Pending<'a, Result<Option<Box<dyn Reservation>>, StatusError>>;
+    fn begin_update<'a>(
+        &'a self,
+        context: &'a Context,
+        new: &'a mut dyn Object,
+        old: &'a dyn Object,
+    ) -> Pending<'a, Result<Option<Box<dyn Reservation>>, StatusError>>;
 
     /// After the object is gone from the store.
     fn after_delete<'a>(&'a self, context: &'a Context, object: &'a dyn Object) -> Pending<'a, ()>;

@@ -29,7 +29,8 @@ fn scale(meta: &ObjectMeta, wanted: Option<i32>, actual: i32, selector: String) 
 fn text(selector: Option<&LabelSelector>) -> Result<String, StatusError> {
     match selector {
         None => Ok(String::new()),
-        Some(selector) => rules::selector::text(selector).ok_or_else(|| StatusError::internal_error("the selector has an unknown operator")),
+        Some(selector) => rules::selector::text(selector)
+            .ok_or_else(|| StatusError::internal_error("the selector has an unknown operator")),
     }
 }
 
@@ -61,12 +62,14 @@ workload!(read_stateful_set, write_stateful_set, StatefulSet);
 /// The scale of an object.
 pub fn read_replication_controller(object: &dyn Object) -> Result<Scale, StatusError> {
     let object = object.downcast_ref::<ReplicationController>().ok_or_else(wrong_kind)?;
-    let pairs: Vec<String> = object.spec.selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let pairs: Vec<String> =
+        object.spec.selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
     Ok(scale(&object.metadata, object.spec.replicas, object.status.replicas, pairs.join(",")))
 }
 
 /// Puts the wanted replicas into an object.
 pub fn write_replication_controller(object: &mut dyn Object, scale: &Scale) -> Result<(), StatusError> {
-    object.downcast_mut::<ReplicationController>().ok_or_else(wrong_kind)?.spec.replicas = Some(scale.spec.replicas);
+    object.downcast_mut::<ReplicationController>().ok_or_else(wrong_kind)?.spec.replicas =
+        Some(scale.spec.replicas);
     Ok(())
 }

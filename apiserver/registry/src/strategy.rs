@@ -91,7 +91,12 @@ pub trait Strategy: Send + Sync + 'static {
     }
 
     /// Seconds of grace a delete gives `object`, from what the client asked for; `None` deletes at once.
-    fn grace_period_seconds(&self, _context: &Context, _object: &Self::Kind, _requested: Option<i64>) -> Option<i64> {
+    fn grace_period_seconds(
+        &self,
+        _context: &Context,
+        _object: &Self::Kind,
+        _requested: Option<i64>,
+    ) -> Option<i64> {
         None
     }
 

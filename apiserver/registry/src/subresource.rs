@@ -1,6 +1,10 @@
 //! What can stand after the name of an object in a path.
 
-use crate::{context::Context, erased::ErasedView, objects::{Address, Objects, Pending}};
+use crate::{
+    context::Context,
+    erased::ErasedView,
+    objects::{Address, Objects, Pending},
+};
 use api_types::autoscaling::v1::Scale;
 use machinery::{object::Object, status::StatusError};
 

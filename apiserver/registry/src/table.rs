@@ -1,6 +1,10 @@
 //! The list of rows. What is not here does not exist.
 
-use crate::{admissionregistration, apps, authentication, authorization, autoscaling, batch, certificates, coordination, core, discovery, entry::Entry, flowcontrol, networking, node, policy, rbac, scheduling, storage};
+use crate::{
+    admissionregistration, apps, authentication, authorization, autoscaling, batch, certificates,
+    coordination, core, discovery, entry::Entry, flowcontrol, networking, node, policy, rbac, scheduling,
+    storage,
+};
 use std::sync::LazyLock;
 
 static TABLE: LazyLock<Vec<Entry>> = LazyLock::new(rows);
@@ -12,12 +16,16 @@ pub fn all() -> &'static [Entry] {
 
 /// The row of a group, version and plural name.
 pub fn find(group: &str, version: &str, plural: &str) -> Option<&'static Entry> {
-    all().iter().find(|entry| entry.facts.group == group && entry.facts.version == version && entry.facts.plural == plural)
+    all().iter().find(|entry| {
+        entry.facts.group == group && entry.facts.version == version && entry.facts.plural == plural
+    })
 }
 
 /// The row of a group and plural name whose version is the stored one.
 pub fn find_resource(group: &str, plural: &str) -> Option<&'static Entry> {
-    all().iter().find(|entry| entry.facts.group == group && entry.facts.plural == plural && entry.conversion.is_none())
+    all().iter().find(|entry| {
+        entry.facts.group == group && entry.facts.plural == plural && entry.conversion.is_none()
+    })
 }
 
 fn rows() -> Vec<Entry> {

@@ -12,7 +12,11 @@ use api_types::{
     networking::v1::{IPAddress, IPAddressSpec, ParentReference, ServiceCIDR},
 };
 use ipnet::IpNet;
-use machinery::{Time, meta::v1::{DeleteOptions, ObjectMeta}, status::StatusError};
+use machinery::{
+    Time,
+    meta::v1::{DeleteOptions, ObjectMeta},
+    status::StatusError,
+};
 use rand::RngExt;
 use rules::core::v1::service::meaning::family;
 use std::{net::IpAddr, sync::Arc};
@@ -49,7 +53,8 @@ impl AddressPool {
         let block = block.trunc();
         let network = number(block.network());
         let end = number(block.broadcast());
-        let (first, last) = (network.checked_add(1)?, if block.addr().is_ipv4() { end.checked_sub(1)? } else { end });
+        let (first, last) =
+            (network.checked_add(1)?, if block.addr().is_ipv4() { end.checked_sub(1)? } else { end });
         (first <= last).then_some(AddressPool { block, first, last })
     }
 
@@ -90,7 +95,8 @@ impl AddressPool {
     pub fn candidates(&self, mut random: impl RngExt) -> impl Iterator<Item = IpAddr> {
         let (size, reserved, pool) = (self.size(), self.reserved(), *self);
         let upper = size - reserved;
-        let guesses: Vec<u128> = (0..RANDOM_TRIES).map(|_| reserved + random.random_range(0..upper)).collect();
+        let guesses: Vec<u128> =
+            (0..RANDOM_TRIES).map(|_| reserved + random.random_range(0..upper)).collect();
         let start = random.random_range(0..upper);
         let lower_start = if reserved == 0 { 0 } else { random.random_range(0..reserved) };
         let walk = (0..upper.min(LONGEST_WALK)).map(move |step| reserved + (start + step) % upper);
@@ -123,7 +129,8 @@ pub struct Addresses {
 }
 
 fn row(plural: &str) -> Result<&'static Entry, AddressError> {
-    crate::find("networking.k8s.io", "v1", plural).ok_or_else(|| AddressError::Store(format!("{plural} are not served")))
+    crate::find("networking.k8s.io", "v1", plural)
+        .ok_or_else(|| AddressError::Store(format!("{plural} are not served")))
 }
 
 fn at(name: &str) -> Result<Address<'_>, AddressError> {
@@ -133,7 +140,10 @@ fn at(name: &str) -> Result<Address<'_>, AddressError> {
 impl Addresses {
     /// Over the blocks the server was started with; the first one's family is the default.
     pub fn new(objects: Arc<dyn Objects>, blocks: &[IpNet]) -> Addresses {
-        Addresses { objects, configured: blocks.iter().filter_map(|block| AddressPool::new(*block)).collect() }
+        Addresses {
+            objects,
+            configured: blocks.iter().filter_map(|block| AddressPool::new(*block)).collect(),
+        }
     }
 
     /// Families of the cluster, the default first.
@@ -154,7 +164,11 @@ impl Addresses {
             let listed = self.objects.list(entry.at("", "")).await.unwrap_or_default();
             for object in &listed {
                 let Some(range) = object.downcast_ref::<ServiceCIDR>() else { continue };
-                let ready = range.status.conditions.iter().all(|condition| condition.type_ != "Ready" || condition.status == "True");
+                let ready = range
+                    .status
+                    .conditions
+                    .iter()
+                    .all(|condition| condition.type_ != "Ready" || condition.status == "True");
                 if range.metadata.deletion_timestamp.is_some() || !ready {
                     continue;
                 }
@@ -179,7 +193,12 @@ impl Addresses {
     }
 
     /// Reserves any address of a family.
-    pub async fn take_any(&self, context: &Context, service: &Service, family: &str) -> Result<IpAddr, AddressError> {
+    pub async fn take_any(
+        &self,
+        context: &Context,
+        service: &Service,
+        family: &str,
+    ) -> Result<IpAddr, AddressError> {
         for pool in self.pools(family).await {
             let candidates: Vec<IpAddr> = pool.candidates(rand::rng()).take(RANDOM_TRIES).collect();
             for ip in candidates {
@@ -189,7 +208,8 @@ impl Addresses {
                 }
             }
             let taken = self.taken().await;
-            let free: Vec<IpAddr> = pool.candidates(rand::rng()).filter(|ip| !taken.contains(ip)).take(RANDOM_TRIES).collect();
+            let free: Vec<IpAddr> =
+                pool.candidates(rand::rng()).filter(|ip| !taken.contains(ip)).take(RANDOM_TRIES).collect();
             for ip in free {
                 match self.reserve(context, service, ip).await {
                     Err(AddressError::Taken) => {}
@@ -207,7 +227,12 @@ impl Addresses {
     }
 
     /// Writes the reservation; on dry run only looks whether the address is free.
-    pub(super) async fn reserve(&self, context: &Context, service: &Service, ip: IpAddr) -> Result<(), AddressError> {
+    pub(super) async fn reserve(
+        &self,
+        context: &Context,
+        service: &Service,
+        ip: IpAddr,
+    ) -> Result<(), AddressError> {
         let name = ip.to_string();
         if context.dry_run {
             return match self.objects.get(at(&name)?).await {

@@ -112,7 +112,8 @@ pub fn keep_allocated(new: &mut ServiceSpec, old: &ServiceSpec) {
 /// True when nothing about families changes in a service that takes what the cluster has.
 pub fn is_settled(new: &ServiceSpec, old: &ServiceSpec) -> bool {
     let prefers = |spec: &ServiceSpec| spec.ip_family_policy.as_deref() == Some(PREFER);
-    let unchanged = old.type_ == new.type_ && new.cluster_ips == old.cluster_ips && new.ip_families == old.ip_families;
+    let unchanged =
+        old.type_ == new.type_ && new.cluster_ips == old.cluster_ips && new.ip_families == old.ip_families;
     has_ip(new) && prefers(new) && (prefers(old) || old.ip_family_policy.is_none()) && unchanged
 }
 
@@ -144,9 +145,13 @@ fn shrink(spec: &mut ServiceSpec, old: &ServiceSpec, errors: &mut ErrorList) {
 fn infer(spec: &mut ServiceSpec, configured: &[&'static str], errors: &mut ErrorList) {
     let path = Path::of(&["spec", "ipFamilyPolicy"]);
     if policy_of(spec) == SINGLE {
-        for (count, what) in [(spec.cluster_ips.len(), "cluster IPs"), (spec.ip_families.len(), "IP families")] {
+        for (count, what) in
+            [(spec.cluster_ips.len(), "cluster IPs"), (spec.ip_families.len(), "IP families")]
+        {
             if count == 2 {
-                let why = format!("must be 'RequireDualStack' or 'PreferDualStack' when multiple {what} are specified");
+                let why = format!(
+                    "must be 'RequireDualStack' or 'PreferDualStack' when multiple {what} are specified"
+                );
                 errors.invalid(&path, policy_of(spec), why);
             }
         }
@@ -167,7 +172,11 @@ fn infer(spec: &mut ServiceSpec, configured: &[&'static str], errors: &mut Error
 }
 
 /// Sets `ipFamilyPolicy` and `ipFamilies`; `configured` are the cluster's families, the first being its default.
-pub fn settle(service: &mut Service, old: Option<&Service>, configured: &[&'static str]) -> Result<(), StatusError> {
+pub fn settle(
+    service: &mut Service,
+    old: Option<&Service>,
+    configured: &[&'static str],
+) -> Result<(), StatusError> {
     if !has_ip(&service.spec) || old.is_some_and(|old| is_settled(&service.spec, &old.spec)) {
         return Ok(());
     }
@@ -178,7 +187,8 @@ pub fn settle(service: &mut Service, old: Option<&Service>, configured: &[&'stat
         let fresh = if to_anywhere { REQUIRE } else { SINGLE };
         spec.ip_family_policy = Some(before.unwrap_or_else(|| fresh.to_owned()));
     }
-    let (accepted, mut errors) = (old.map(|old| old.spec.cluster_ips.clone()).unwrap_or_default(), ErrorList::new());
+    let (accepted, mut errors) =
+        (old.map(|old| old.spec.cluster_ips.clone()).unwrap_or_default(), ErrorList::new());
     validation::validate_cluster_ips(&service.spec, &accepted, &mut errors);
     if !errors.is_empty() {
         return Err(invalid(service, errors));
@@ -207,11 +217,19 @@ pub fn settle(service: &mut Service, old: Option<&Service>, configured: &[&'stat
         return Ok(());
     }
     if policy_of(&service.spec) == REQUIRE && configured.len() < 2 {
-        errors.invalid(&Path::of(&["spec", "ipFamilyPolicy"]), REQUIRE, "this cluster is not configured for dual-stack services");
+        errors.invalid(
+            &Path::of(&["spec", "ipFamilyPolicy"]),
+            REQUIRE,
+            "this cluster is not configured for dual-stack services",
+        );
     }
     for (index, family) in service.spec.ip_families.iter().enumerate() {
         if !configured.contains(&family.as_str()) {
-            errors.invalid(&Path::of(&["spec", "ipFamilies"]).index(index), family, "not configured on this cluster");
+            errors.invalid(
+                &Path::of(&["spec", "ipFamilies"]).index(index),
+                family,
+                "not configured on this cluster",
+            );
         }
     }
     if !errors.is_empty() {

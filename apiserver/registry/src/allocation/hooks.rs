@@ -58,7 +58,12 @@ impl Shared {
     }
 
     /// The address at `index` of the service's families: the one asked for, or any.
-    async fn take_address(&self, context: &Context, service: &mut Service, index: usize) -> Result<IpAddr, StatusError> {
+    async fn take_address(
+        &self,
+        context: &Context,
+        service: &mut Service,
+        index: usize,
+    ) -> Result<IpAddr, StatusError> {
         let path = Path::of(&["spec", "clusterIPs"]);
         let asked = service.spec.cluster_ips.get(index).cloned().unwrap_or_default();
         if service.spec.cluster_ips.len() <= index {
@@ -75,7 +80,9 @@ impl Shared {
                 Ok(ip) => ip,
                 Err(error @ AddressError::Full) => {
                     let name = &service.metadata.name;
-                    return Err(StatusError::internal_error(format!("failed to allocate a serviceIP for Service {name:?}: {error}")));
+                    return Err(StatusError::internal_error(format!(
+                        "failed to allocate a serviceIP for Service {name:?}: {error}"
+                    )));
                 }
                 Err(error) => return Err(refused(format!("failed to allocate IP: {error}"))),
             }
@@ -83,7 +90,10 @@ impl Shared {
             let Some(ip) = parse_ip_sloppy(&asked) else {
                 return Err(StatusError::internal_error(format!("failed to parse service IP {asked:?}")));
             };
-            self.addresses.take(context, service, ip).await.map_err(|error| refused(format!("failed to allocate IP {asked}: {error}")))?;
+            self.addresses
+                .take(context, service, ip)
+                .await
+                .map_err(|error| refused(format!("failed to allocate IP {asked}: {error}")))?;
             ip
         };
         if asked.is_empty() {
@@ -96,7 +106,12 @@ impl Shared {
     }
 
     /// Addresses for the families from `first` on; all or none.
-    async fn take_addresses(&self, context: &Context, service: &mut Service, first: usize) -> Result<Vec<IpAddr>, StatusError> {
+    async fn take_addresses(
+        &self,
+        context: &Context,
+        service: &mut Service,
+        first: usize,
+    ) -> Result<Vec<IpAddr>, StatusError> {
         let mut taken = Vec::new();
         for index in first..service.spec.ip_families.len() {
             match self.take_address(context, service, index).await {
@@ -155,7 +170,11 @@ fn is_headless(service: &Service) -> bool {
 
 impl ServiceAllocation {
     /// Over the ranges of a server.
-    pub fn new(addresses: Addresses, ports: Arc<dyn SharedPorts>, objects: Arc<dyn Objects>) -> ServiceAllocation {
+    pub fn new(
+        addresses: Addresses,
+        ports: Arc<dyn SharedPorts>,
+        objects: Arc<dyn Objects>,
+    ) -> ServiceAllocation {
         ServiceAllocation { shared: Arc::new(Shared { addresses, ports, objects }) }
     }
 
@@ -170,7 +189,12 @@ impl ServiceAllocation {
         self.with_ports(taken, service, node_ports::create).await
     }
 
-    async fn update(&self, context: &Context, new: &mut Service, old: &Service) -> Result<Taken, StatusError> {
+    async fn update(
+        &self,
+        context: &Context,
+        new: &mut Service,
+        old: &Service,
+    ) -> Result<Taken, StatusError> {
         let shared = &self.shared;
         let configured = shared.addresses.families();
         let mut filled = old.clone();
@@ -275,7 +299,8 @@ impl WriteHooks for ServiceAllocation {
         old: &'a dyn Object,
     ) -> Pending<'a, Result<Option<Box<dyn Reservation>>, StatusError>> {
         Box::pin(async move {
-            let taken: Box<dyn Reservation> = Box::new(self.update(context, typed_mut(new)?, typed(old)?).await?);
+            let taken: Box<dyn Reservation> =
+                Box::new(self.update(context, typed_mut(new)?, typed(old)?).await?);
             Ok(Some(taken))
         })
     }
@@ -289,7 +314,11 @@ impl WriteHooks for ServiceAllocation {
             let meta = &service.metadata;
             // A new service of the same name must not find the endpoints of this one.
             if let Some(entry) = crate::find("", "v1", "endpoints") {
-                let gone = self.shared.objects.delete(context, entry.at(&meta.namespace, &meta.name), &DeleteOptions::default()).await;
+                let gone = self
+                    .shared
+                    .objects
+                    .delete(context, entry.at(&meta.namespace, &meta.name), &DeleteOptions::default())
+                    .await;
                 if let Err(error) = gone
                     && !error.is_not_found()
                 {

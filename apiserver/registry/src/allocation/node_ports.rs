@@ -72,11 +72,14 @@ fn take_health_check(service: &mut Service, ports: &mut Ports, moves: &mut Moves
     let wanted = service.spec.health_check_node_port;
     if wanted != 0 {
         return take(ports, moves, wanted).map_err(|error| {
-            StatusError::internal_error(format!("failed to allocate requested HealthCheck NodePort {wanted}: {error}"))
+            StatusError::internal_error(format!(
+                "failed to allocate requested HealthCheck NodePort {wanted}: {error}"
+            ))
         });
     }
-    service.spec.health_check_node_port = take_any(ports, moves)
-        .map_err(|error| StatusError::internal_error(format!("failed to allocate a HealthCheck NodePort 0: {error}")))?;
+    service.spec.health_check_node_port = take_any(ports, moves).map_err(|error| {
+        StatusError::internal_error(format!("failed to allocate a HealthCheck NodePort 0: {error}"))
+    })?;
     Ok(())
 }
 
@@ -93,10 +96,12 @@ pub fn create(service: &mut Service, ports: &mut Ports) -> Result<Moves, StatusE
             }
             match shared.get(&port) {
                 None => {
-                    let asked = service.spec.ports.iter().find(|other| other.port == port && other.node_port != 0);
+                    let asked =
+                        service.spec.ports.iter().find(|other| other.port == port && other.node_port != 0);
                     let given = match asked.map(|other| other.node_port) {
                         Some(asked) => {
-                            take(ports, &mut moves, asked).map_err(|error| refused(service, index, asked, error))?;
+                            take(ports, &mut moves, asked)
+                                .map_err(|error| refused(service, index, asked, error))?;
                             asked
                         }
                         None => take_any(ports, &mut moves).map_err(none_left)?,
@@ -106,7 +111,8 @@ pub fn create(service: &mut Service, ports: &mut Ports) -> Result<Moves, StatusE
                 }
                 Some(given) if wanted == 0 => service.spec.ports[index].node_port = *given,
                 Some(given) if wanted != *given => {
-                    take(ports, &mut moves, wanted).map_err(|error| refused(service, index, wanted, error))?;
+                    take(ports, &mut moves, wanted)
+                        .map_err(|error| refused(service, index, wanted, error))?;
                 }
                 Some(_) => {}
             }
@@ -131,16 +137,23 @@ pub fn update(service: &mut Service, old: &Service, ports: &mut Ports) -> Result
             let wanted = service.spec.ports[index].node_port;
             if wanted != 0 {
                 if !before.contains(&wanted) && !moves.taken.contains(&wanted) {
-                    take(ports, &mut moves, wanted).map_err(|error| refused(service, index, wanted, error))?;
+                    take(ports, &mut moves, wanted)
+                        .map_err(|error| refused(service, index, wanted, error))?;
                 }
             } else if allocates {
                 service.spec.ports[index].node_port = take_any(ports, &mut moves).map_err(none_left)?;
             }
             let port = &service.spec.ports[index];
             let earlier = &service.spec.ports[..index];
-            let twice = |other: &&api_types::core::v1::ServicePort| other.node_port == port.node_port && other.protocol == port.protocol;
+            let twice = |other: &&api_types::core::v1::ServicePort| {
+                other.node_port == port.node_port && other.protocol == port.protocol
+            };
             if port.node_port != 0 && earlier.iter().find(twice).is_some() {
-                return Err(StatusError::new(500, "", format!("duplicate nodePort: {{{} {}}}", port.protocol, port.node_port)));
+                return Err(StatusError::new(
+                    500,
+                    "",
+                    format!("duplicate nodePort: {{{} {}}}", port.protocol, port.node_port),
+                ));
             }
         }
         let now = numbers(&service.spec);

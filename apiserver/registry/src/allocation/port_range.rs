@@ -153,7 +153,10 @@ impl StoredPorts {
         }
         // The server was given another range; ports that are in both stay taken.
         let mut moved = ports;
-        let bounds = stored.range.split_once('-').and_then(|(low, high)| Some((low.parse().ok()?, high.parse().ok()?)));
+        let bounds = stored
+            .range
+            .split_once('-')
+            .and_then(|(low, high)| Some((low.parse().ok()?, high.parse().ok()?)));
         if let Some((low, high)) = bounds.filter(|(low, high)| low <= high) {
             for port in Ports::from_bytes(low..=high, &stored.data).all() {
                 let _ = moved.take(port);
@@ -163,7 +166,8 @@ impl StoredPorts {
     }
 
     async fn swap(&self, ports: &Ports, revision: u64) -> Result<bool, StatusError> {
-        let allocation = RangeAllocation { range: ports.range(), data: ports.to_bytes().into(), ..RangeAllocation::default() };
+        let allocation =
+            RangeAllocation { range: ports.range(), data: ports.to_bytes(), ..RangeAllocation::default() };
         let bytes = protobuf::wrap("v1", "RangeAllocation", &allocation.encode());
         match self.storage.compare_and_swap(&self.key, revision, bytes.into(), None).await {
             Ok(_) => Ok(true),

@@ -11,12 +11,7 @@ use super::{
 use crate::{context::Context, objects::Objects};
 use api_types::{core::v1::Service, networking::v1::IPAddress};
 use machinery::status::StatusError;
-use std::{
-    collections::BTreeMap,
-    net::IpAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 /// Rounds in which something nobody holds must be seen before it is freed: writes may be under way.
 const ROUNDS: u32 = 3;
@@ -69,7 +64,8 @@ impl Repair {
     }
 
     async fn services(&self) -> Result<Vec<Service>, StatusError> {
-        let entry = crate::find("", "v1", "services").ok_or_else(|| StatusError::internal_error("services are not served"))?;
+        let entry = crate::find("", "v1", "services")
+            .ok_or_else(|| StatusError::internal_error("services are not served"))?;
         let listed = self.objects.list(entry.at("", "")).await?;
         Ok(listed.iter().filter_map(|object| object.downcast_ref().cloned()).collect())
     }
@@ -102,7 +98,8 @@ impl Repair {
         let mut reserved: BTreeMap<IpAddr, (String, String)> = BTreeMap::new();
         for object in self.objects.list(entry.at("", "")).await? {
             let Some(address) = object.downcast_ref::<IPAddress>() else { continue };
-            let ours = address.metadata.labels.get(LABEL_MANAGED_BY).is_some_and(|manager| manager == MANAGER);
+            let ours =
+                address.metadata.labels.get(LABEL_MANAGED_BY).is_some_and(|manager| manager == MANAGER);
             if let (true, Ok(ip)) = (ours, address.metadata.name.parse()) {
                 let parent = address.spec.parent_ref.clone().unwrap_or_default();
                 reserved.insert(ip, (parent.namespace, parent.name));
@@ -114,9 +111,13 @@ impl Repair {
                 self.leaked_addresses.remove(&ip);
                 match reserved.remove(&ip) {
                     Some((namespace, name)) if namespace == meta.namespace && name == meta.name => {}
-                    Some((namespace, name)) => tracing::error!(%ip, service = %meta.name, namespace = %meta.namespace, holder = %format!("{namespace}/{name}"), "the cluster IP was assigned to multiple services; please recreate"),
+                    Some((namespace, name)) => {
+                        tracing::error!(%ip, service = %meta.name, namespace = %meta.namespace, holder = %format!("{namespace}/{name}"), "the cluster IP was assigned to multiple services; please recreate")
+                    }
                     None => match self.addresses.reserve(&context, service, ip).await {
-                        Ok(()) | Err(AddressError::Taken) => tracing::warn!(%ip, service = %meta.name, namespace = %meta.namespace, "the cluster IP of a service was not allocated; repaired"),
+                        Ok(()) | Err(AddressError::Taken) => {
+                            tracing::warn!(%ip, service = %meta.name, namespace = %meta.namespace, "the cluster IP of a service was not allocated; repaired")
+                        }
                         Err(error) => return Err(StatusError::internal_error(error)),
                     },
                 }

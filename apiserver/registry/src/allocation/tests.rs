@@ -19,7 +19,10 @@ fn service(json: serde_json::Value) -> Service {
 }
 
 #[track_caller]
-fn families_of(spec: serde_json::Value, configured: &[&'static str]) -> Result<(String, Vec<String>), String> {
+fn families_of(
+    spec: serde_json::Value,
+    configured: &[&'static str],
+) -> Result<(String, Vec<String>), String> {
     let mut service = service(serde_json::json!({ "spec": spec }));
     if service.spec.type_.is_empty() {
         service.spec.type_ = "ClusterIP".to_owned();
@@ -31,14 +34,28 @@ fn families_of(spec: serde_json::Value, configured: &[&'static str]) -> Result<(
 
 #[test]
 fn families_follow_the_cluster() {
-    let ok = |policy: &str, families: &[&str]| Ok((policy.to_owned(), families.iter().map(|family| (*family).to_owned()).collect()));
+    let ok = |policy: &str, families: &[&str]| {
+        Ok((policy.to_owned(), families.iter().map(|family| (*family).to_owned()).collect()))
+    };
     let selector = serde_json::json!({ "selector": { "app": "web" } });
     assert_eq!(families_of(selector.clone(), &["IPv4"]), ok("SingleStack", &["IPv4"]));
     assert_eq!(families_of(selector, &["IPv6", "IPv4"]), ok("SingleStack", &["IPv6"]));
-    assert_eq!(families_of(serde_json::json!({ "clusterIP": "None" }), &["IPv4"]), ok("RequireDualStack", &["IPv4", "IPv6"]));
-    assert_eq!(families_of(serde_json::json!({ "clusterIP": "None", "selector": { "a": "b" } }), &["IPv4"]), ok("SingleStack", &["IPv4"]));
-    assert_eq!(families_of(serde_json::json!({ "ipFamilyPolicy": "PreferDualStack" }), &["IPv4"]), ok("PreferDualStack", &["IPv4"]));
-    assert_eq!(families_of(serde_json::json!({ "ipFamilyPolicy": "PreferDualStack" }), &["IPv4", "IPv6"]), ok("PreferDualStack", &["IPv4", "IPv6"]));
+    assert_eq!(
+        families_of(serde_json::json!({ "clusterIP": "None" }), &["IPv4"]),
+        ok("RequireDualStack", &["IPv4", "IPv6"])
+    );
+    assert_eq!(
+        families_of(serde_json::json!({ "clusterIP": "None", "selector": { "a": "b" } }), &["IPv4"]),
+        ok("SingleStack", &["IPv4"])
+    );
+    assert_eq!(
+        families_of(serde_json::json!({ "ipFamilyPolicy": "PreferDualStack" }), &["IPv4"]),
+        ok("PreferDualStack", &["IPv4"])
+    );
+    assert_eq!(
+        families_of(serde_json::json!({ "ipFamilyPolicy": "PreferDualStack" }), &["IPv4", "IPv6"]),
+        ok("PreferDualStack", &["IPv4", "IPv6"])
+    );
     assert_eq!(
         families_of(serde_json::json!({ "ipFamilyPolicy": "RequireDualStack" }), &["IPv4"]),
         Err("Service \"web\" is invalid: spec.ipFamilyPolicy: Invalid value: \"RequireDualStack\": this cluster is not configured for dual-stack services".to_owned())
@@ -85,13 +102,22 @@ fn ports_as_bytes() {
     assert_eq!((bytes.len(), bytes[0], &bytes[bytes.len() - 2..]), (346, 0x80, &[0x02, 0x01][..]));
     assert_eq!(Ports::from_bytes(30000..=32767, &bytes), ports);
     assert_eq!(ports.take(30009).unwrap_err().to_string(), "provided port is already allocated");
-    assert_eq!(ports.take(8080).unwrap_err().to_string(), "provided port is not in the valid range. The range of valid ports is 30000-32767");
+    assert_eq!(
+        ports.take(8080).unwrap_err().to_string(),
+        "provided port is not in the valid range. The range of valid ports is 30000-32767"
+    );
     assert_eq!(ports.reserved(), 86);
     assert!(ports.take_any(StdRng::seed_from_u64(3)).expect("free") >= 30086);
 }
 
 fn port(number: i32, protocol: &str, node_port: i32) -> ServicePort {
-    ServicePort { name: format!("{protocol}-{number}"), port: number, protocol: protocol.to_owned(), node_port, ..ServicePort::default() }
+    ServicePort {
+        name: format!("{protocol}-{number}"),
+        port: number,
+        protocol: protocol.to_owned(),
+        node_port,
+        ..ServicePort::default()
+    }
 }
 
 #[track_caller]
@@ -100,7 +126,9 @@ fn check_create(ports: &[ServicePort], expected: Result<&[i32], &str>) {
     stored.take(30001).expect("free");
     let mut service = service(serde_json::json!({ "spec": { "type": "NodePort" } }));
     service.spec.ports = ports.to_vec();
-    let outcome = node_ports::create(&mut service, &mut stored).map(|_| node_ports::numbers(&service.spec)).map_err(|error| error.to_string());
+    let outcome = node_ports::create(&mut service, &mut stored)
+        .map(|_| node_ports::numbers(&service.spec))
+        .map_err(|error| error.to_string());
     assert_eq!(outcome, expected.map(<[i32]>::to_vec).map_err(str::to_owned));
 }
 
@@ -111,7 +139,9 @@ fn created_ports() {
     check_create(&[port(53, "TCP", 30053), port(53, "UDP", 30054)], Ok(&[30053, 30054]));
     check_create(
         &[port(80, "TCP", 30001)],
-        Err("Service \"web\" is invalid: spec.ports[0].nodePort: Invalid value: 30001: provided port is already allocated"),
+        Err(
+            "Service \"web\" is invalid: spec.ports[0].nodePort: Invalid value: 30001: provided port is already allocated",
+        ),
     );
 }
 
@@ -126,7 +156,10 @@ fn updated_ports() {
     families::keep_allocated(&mut new.spec, &old.spec);
     assert_eq!(new.spec.ports, old.spec.ports);
     new.spec.ports.truncate(1);
-    assert_eq!(node_ports::update(&mut new, &old, &mut stored).expect("ports"), Moves { taken: vec![], released: vec![30443] });
+    assert_eq!(
+        node_ports::update(&mut new, &old, &mut stored).expect("ports"),
+        Moves { taken: vec![], released: vec![30443] }
+    );
     new.spec.type_ = "ClusterIP".to_owned();
     assert_eq!(node_ports::update(&mut new, &old, &mut stored).expect("ports").released.len(), 2);
 }

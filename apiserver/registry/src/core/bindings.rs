@@ -40,19 +40,31 @@ pub fn bind(pod: &mut Pod, binding: &Binding, now: jiff::Timestamp) -> Result<()
     let node = &binding.target.name;
     let uid = &binding.metadata.uid;
     if !uid.is_empty() && *uid != pod.metadata.uid {
-        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", pod.metadata.uid);
+        let why = format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            pod.metadata.uid
+        );
         return Err(conflict(pod, &why));
     }
     let version = &binding.metadata.resource_version;
     if !version.is_empty() && *version != pod.metadata.resource_version {
-        let why = format!("Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {}", pod.metadata.resource_version);
+        let why = format!(
+            "Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {}",
+            pod.metadata.resource_version
+        );
         return Err(conflict(pod, &why));
     }
     if pod.metadata.deletion_timestamp.is_some() {
-        return Err(conflict(pod, &format!("pod {} is being deleted, cannot be assigned to a host", pod.metadata.name)));
+        return Err(conflict(
+            pod,
+            &format!("pod {} is being deleted, cannot be assigned to a host", pod.metadata.name),
+        ));
     }
     if !pod.spec.node_name.is_empty() {
-        return Err(conflict(pod, &format!("pod {} is already assigned to node {:?}", pod.metadata.name, pod.spec.node_name)));
+        return Err(conflict(
+            pod,
+            &format!("pod {} is already assigned to node {:?}", pod.metadata.name, pod.spec.node_name),
+        ));
     }
     if !pod.spec.scheduling_gates.is_empty() {
         return Err(conflict(pod, &format!("pod {} has non-empty .spec.schedulingGates", pod.metadata.name)));
@@ -63,7 +75,8 @@ pub fn bind(pod: &mut Pod, binding: &Binding, now: jiff::Timestamp) -> Result<()
     for (key, value) in &binding.metadata.annotations {
         pod.metadata.annotations.insert(key.clone(), value.clone());
     }
-    let scheduled = PodCondition { type_: "PodScheduled".to_owned(), status: "True".to_owned(), ..Default::default() };
+    let scheduled =
+        PodCondition { type_: "PodScheduled".to_owned(), status: "True".to_owned(), ..Default::default() };
     meaning::set_condition(&mut pod.status, scheduled, now);
     Ok(())
 }
@@ -82,7 +95,11 @@ impl Action for Bind {
             return Err(StatusError::bad_request("name in URL does not match name in Binding object"));
         }
         let errors = update::validate_binding(binding);
-        if errors.is_empty() { Ok(()) } else { Err(StatusError::invalid(&GroupKind::new("", "Binding"), &binding.metadata.name, &errors)) }
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(StatusError::invalid(&GroupKind::new("", "Binding"), &binding.metadata.name, &errors))
+        }
     }
 
     fn run<'a>(
@@ -96,7 +113,8 @@ impl Action for Bind {
             let Some(binding) = body.downcast_ref::<Binding>() else {
                 return Err(StatusError::bad_request("not a Binding object"));
             };
-            let pods = crate::find("", "v1", "pods").ok_or_else(|| StatusError::internal_error("pods are not served"))?;
+            let pods = crate::find("", "v1", "pods")
+                .ok_or_else(|| StatusError::internal_error("pods are not served"))?;
             // Posted by itself, the binding carries the name of the pod.
             let name = if at.name.is_empty() { binding.metadata.name.as_str() } else { at.name };
             let now = context.now;
@@ -127,7 +145,10 @@ mod tests {
         pod.metadata.name = "web".into();
         bind(&mut pod, &binding("a"), now).expect("the pod is free");
         assert_eq!(pod.spec.node_name, "a");
-        assert!(meaning::condition(&pod.status, "PodScheduled").is_some_and(|condition| condition.status == "True"));
+        assert!(
+            meaning::condition(&pod.status, "PodScheduled")
+                .is_some_and(|condition| condition.status == "True")
+        );
         let error = bind(&mut pod, &binding("b"), now).expect_err("the pod has a node");
         assert!(error.to_string().contains("pod web is already assigned to node \"a\""), "{error}");
     }

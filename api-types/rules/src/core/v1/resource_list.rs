@@ -87,7 +87,9 @@ pub fn is_native(name: &str) -> bool {
 
 /// True for names of device plugins and the like: in a domain of their own and valid as a quota name.
 pub fn is_extended(name: &str) -> bool {
-    !is_native(name) && !name.starts_with(REQUESTS_PREFIX) && crate::meta::is_qualified_name(&format!("{REQUESTS_PREFIX}{name}"))
+    !is_native(name)
+        && !name.starts_with(REQUESTS_PREFIX)
+        && crate::meta::is_qualified_name(&format!("{REQUESTS_PREFIX}{name}"))
 }
 
 /// True when limits may exceed requests.

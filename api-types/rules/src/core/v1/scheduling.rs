@@ -2,7 +2,9 @@
 //!
 //! Source: `k8s.io/api/core/v1/toleration.go`, `k8s.io/component-helpers/scheduling/corev1`.
 
-use api_types::core::v1::{Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod, Taint, Toleration};
+use api_types::core::v1::{
+    Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod, Taint, Toleration,
+};
 use std::collections::BTreeMap;
 
 /// True when the toleration covers the taint. `Lt` and `Gt` compare only when `comparison_operators` is on.
@@ -41,7 +43,11 @@ pub fn any_tolerates(tolerations: &[Toleration], taint: &Taint) -> bool {
 }
 
 /// The first taint which `relevant` selects and no toleration covers.
-pub fn first_untolerated<'a>(taints: &'a [Taint], tolerations: &[Toleration], relevant: impl Fn(&Taint) -> bool) -> Option<&'a Taint> {
+pub fn first_untolerated<'a>(
+    taints: &'a [Taint],
+    tolerations: &[Toleration],
+    relevant: impl Fn(&Taint) -> bool,
+) -> Option<&'a Taint> {
     taints.iter().filter(|taint| relevant(taint)).find(|taint| !any_tolerates(tolerations, taint))
 }
 
@@ -83,7 +89,8 @@ pub fn term_matches(term: &NodeSelectorTerm, labels: &BTreeMap<String, String>, 
         return false;
     }
     term.match_expressions.iter().all(|requirement| requirement_matches(requirement, labels))
-        && (node_name.is_empty() || term.match_fields.iter().all(|requirement| field_matches(requirement, node_name)))
+        && (node_name.is_empty()
+            || term.match_fields.iter().all(|requirement| field_matches(requirement, node_name)))
 }
 
 /// True when any term selects the node.
@@ -120,7 +127,13 @@ mod tests {
     use super::*;
 
     fn toleration(key: &str, operator: &str, value: &str, effect: &str) -> Toleration {
-        Toleration { key: key.into(), operator: operator.into(), value: value.into(), effect: effect.into(), ..Default::default() }
+        Toleration {
+            key: key.into(),
+            operator: operator.into(),
+            value: value.into(),
+            effect: effect.into(),
+            ..Default::default()
+        }
     }
 
     fn taint(key: &str, value: &str, effect: &str) -> Taint {
@@ -142,12 +155,16 @@ mod tests {
         for (toleration, taint, expected) in cases {
             assert_eq!(tolerates(&toleration, &taint, true), expected, "{toleration:?} {taint:?}");
         }
-        assert!(!tolerates(&toleration("a", "Gt", "5", ""), &taint("a", "9", ""), false), "comparison is off");
+        assert!(
+            !tolerates(&toleration("a", "Gt", "5", ""), &taint("a", "9", ""), false),
+            "comparison is off"
+        );
     }
 
     #[test]
     fn requirements() {
-        let labels = BTreeMap::from([("zone".to_owned(), "a".to_owned()), ("cores".to_owned(), "8".to_owned())]);
+        let labels =
+            BTreeMap::from([("zone".to_owned(), "a".to_owned()), ("cores".to_owned(), "8".to_owned())]);
         let cases = [
             ("zone", "In", vec!["a", "b"], true),
             ("zone", "NotIn", vec!["a"], false),

@@ -3,10 +3,10 @@
 //! Source: `k8s.io/apiserver/pkg/apis/flowcontrol/bootstrap/default.go`.
 
 use api_types::flowcontrol::v1::{
-    ExemptPriorityLevelConfiguration, FlowDistinguisherMethod, FlowSchema, FlowSchemaSpec, GroupSubject, LimitResponse,
-    LimitedPriorityLevelConfiguration, NonResourcePolicyRule, PolicyRulesWithSubjects, PriorityLevelConfiguration,
-    PriorityLevelConfigurationReference, PriorityLevelConfigurationSpec, QueuingConfiguration, ResourcePolicyRule, ServiceAccountSubject, Subject,
-    UserSubject,
+    ExemptPriorityLevelConfiguration, FlowDistinguisherMethod, FlowSchema, FlowSchemaSpec, GroupSubject,
+    LimitResponse, LimitedPriorityLevelConfiguration, NonResourcePolicyRule, PolicyRulesWithSubjects,
+    PriorityLevelConfiguration, PriorityLevelConfigurationReference, PriorityLevelConfigurationSpec,
+    QueuingConfiguration, ResourcePolicyRule, ServiceAccountSubject, Subject, UserSubject,
 };
 use machinery::meta::v1::ObjectMeta;
 
@@ -30,31 +30,57 @@ fn meta(name: &str) -> ObjectMeta {
     ObjectMeta { name: name.to_owned(), annotations, ..ObjectMeta::default() }
 }
 
-fn limited(name: &str, shares: i32, lendable: i32, queues: Option<(i32, i32, i32)>) -> PriorityLevelConfiguration {
-    let queuing = queues.map(|(queues, hand_size, queue_length_limit)| Box::new(QueuingConfiguration { queues, hand_size, queue_length_limit }));
+fn limited(
+    name: &str,
+    shares: i32,
+    lendable: i32,
+    queues: Option<(i32, i32, i32)>,
+) -> PriorityLevelConfiguration {
+    let queuing = queues.map(|(queues, hand_size, queue_length_limit)| {
+        Box::new(QueuingConfiguration { queues, hand_size, queue_length_limit })
+    });
     let limited = LimitedPriorityLevelConfiguration {
         nominal_concurrency_shares: Some(shares),
         lendable_percent: Some(lendable),
-        limit_response: LimitResponse { type_: if queuing.is_some() { "Queue" } else { "Reject" }.to_owned(), queuing },
+        limit_response: LimitResponse {
+            type_: if queuing.is_some() { "Queue" } else { "Reject" }.to_owned(),
+            queuing,
+        },
         ..LimitedPriorityLevelConfiguration::default()
     };
-    let spec = PriorityLevelConfigurationSpec { type_: "Limited".to_owned(), limited: Some(Box::new(limited)), exempt: None };
+    let spec = PriorityLevelConfigurationSpec {
+        type_: "Limited".to_owned(),
+        limited: Some(Box::new(limited)),
+        exempt: None,
+    };
     PriorityLevelConfiguration { metadata: meta(name), spec, ..PriorityLevelConfiguration::default() }
 }
 
 /// Priority levels that cannot be changed, but for what `exempt` gives away.
 pub fn mandatory_levels() -> Vec<PriorityLevelConfiguration> {
-    let exempt = ExemptPriorityLevelConfiguration { nominal_concurrency_shares: Some(0), lendable_percent: Some(0) };
-    let spec = PriorityLevelConfigurationSpec { type_: "Exempt".to_owned(), limited: None, exempt: Some(Box::new(exempt)) };
+    let exempt =
+        ExemptPriorityLevelConfiguration { nominal_concurrency_shares: Some(0), lendable_percent: Some(0) };
+    let spec = PriorityLevelConfigurationSpec {
+        type_: "Exempt".to_owned(),
+        limited: None,
+        exempt: Some(Box::new(exempt)),
+    };
     vec![
-        PriorityLevelConfiguration { metadata: meta("exempt"), spec, ..PriorityLevelConfiguration::default() },
+        PriorityLevelConfiguration {
+            metadata: meta("exempt"),
+            spec,
+            ..PriorityLevelConfiguration::default()
+        },
         limited("catch-all", 5, 0, None),
     ]
 }
 
 /// Priority levels a cluster may change.
 pub fn suggested_levels() -> Vec<PriorityLevelConfiguration> {
-    SUGGESTED_LEVELS.iter().map(|(name, shares, lendable, queues)| limited(name, *shares, *lendable, Some(*queues))).collect()
+    SUGGESTED_LEVELS
+        .iter()
+        .map(|(name, shares, lendable, queues)| limited(name, *shares, *lendable, Some(*queues)))
+        .collect()
 }
 
 fn strings(values: &[&str]) -> Vec<String> {
@@ -71,17 +97,31 @@ fn groups(names: &[&str]) -> Vec<Subject> {
 }
 
 fn users(names: &[&str]) -> Vec<Subject> {
-    let user = |name: &&str| Subject { kind: "User".to_owned(), user: Some(Box::new(UserSubject { name: (*name).to_owned() })), ..Subject::default() };
+    let user = |name: &&str| Subject {
+        kind: "User".to_owned(),
+        user: Some(Box::new(UserSubject { name: (*name).to_owned() })),
+        ..Subject::default()
+    };
     names.iter().map(user).collect()
 }
 
 fn system_accounts() -> Subject {
     let account = ServiceAccountSubject { namespace: "kube-system".to_owned(), name: "*".to_owned() };
-    Subject { kind: "ServiceAccount".to_owned(), service_account: Some(Box::new(account)), ..Subject::default() }
+    Subject {
+        kind: "ServiceAccount".to_owned(),
+        service_account: Some(Box::new(account)),
+        ..Subject::default()
+    }
 }
 
 fn resources(verbs: &[&str], group: &str, resources: &[&str], cluster_scope: bool) -> ResourcePolicyRule {
-    ResourcePolicyRule { verbs: strings(verbs), api_groups: strings(&[group]), resources: strings(resources), cluster_scope, namespaces: strings(&["*"]) }
+    ResourcePolicyRule {
+        verbs: strings(verbs),
+        api_groups: strings(&[group]),
+        resources: strings(resources),
+        cluster_scope,
+        namespaces: strings(&["*"]),
+    }
 }
 
 fn urls(verb: &str, urls: &[&str]) -> NonResourcePolicyRule {
@@ -96,7 +136,13 @@ fn everything(subjects: Vec<Subject>) -> PolicyRulesWithSubjects {
     }
 }
 
-fn schema(name: &str, level: &str, precedence: i32, method: &str, rules: PolicyRulesWithSubjects) -> FlowSchema {
+fn schema(
+    name: &str,
+    level: &str,
+    precedence: i32,
+    method: &str,
+    rules: PolicyRulesWithSubjects,
+) -> FlowSchema {
     let method = (!method.is_empty()).then(|| Box::new(FlowDistinguisherMethod { type_: method.to_owned() }));
     FlowSchema {
         metadata: meta(name),
@@ -126,8 +172,11 @@ pub fn suggested_schemas() -> Vec<FlowSchema> {
     let leases = |verbs: &[&str]| resources(verbs, "coordination.k8s.io", &["leases"], false);
     let mut leaders = users(&["system:kube-controller-manager", "system:kube-scheduler"]);
     leaders.push(system_accounts());
-    let of_leaders =
-        PolicyRulesWithSubjects { subjects: leaders, resource_rules: vec![leases(&["get", "create", "update"])], ..Default::default() };
+    let of_leaders = PolicyRulesWithSubjects {
+        subjects: leaders,
+        resource_rules: vec![leases(&["get", "create", "update"])],
+        ..Default::default()
+    };
     let of_nodes = PolicyRulesWithSubjects {
         subjects: nodes(),
         resource_rules: vec![resources(&["*"], "", &["nodes", "nodes/status"], true), leases(&["*"])],
@@ -143,10 +192,34 @@ pub fn suggested_schemas() -> Vec<FlowSchema> {
         schema("system-node-high", "node-high", 400, "ByUser", of_nodes),
         schema("probes", "exempt", 2, "", probes),
         schema("system-leader-election", "leader-election", 100, "ByUser", of_leaders),
-        schema("kube-controller-manager", "workload-high", 800, "ByNamespace", everything(users(&["system:kube-controller-manager"]))),
-        schema("kube-scheduler", "workload-high", 800, "ByNamespace", everything(users(&["system:kube-scheduler"]))),
-        schema("kube-system-service-accounts", "workload-high", 900, "ByNamespace", everything(vec![system_accounts()])),
-        schema("service-accounts", "workload-low", 9000, "ByUser", everything(groups(&["system:serviceaccounts"]))),
+        schema(
+            "kube-controller-manager",
+            "workload-high",
+            800,
+            "ByNamespace",
+            everything(users(&["system:kube-controller-manager"])),
+        ),
+        schema(
+            "kube-scheduler",
+            "workload-high",
+            800,
+            "ByNamespace",
+            everything(users(&["system:kube-scheduler"])),
+        ),
+        schema(
+            "kube-system-service-accounts",
+            "workload-high",
+            900,
+            "ByNamespace",
+            everything(vec![system_accounts()]),
+        ),
+        schema(
+            "service-accounts",
+            "workload-low",
+            9000,
+            "ByUser",
+            everything(groups(&["system:serviceaccounts"])),
+        ),
         schema("global-default", "global-default", 9900, "ByUser", everything(groups(EVERYONE))),
     ]
 }
@@ -158,9 +231,15 @@ mod tests {
 
     #[test]
     fn all_are_valid_and_refer_to_each_other() {
-        let levels: Vec<PriorityLevelConfiguration> = mandatory_levels().into_iter().chain(suggested_levels()).collect();
+        let levels: Vec<PriorityLevelConfiguration> =
+            mandatory_levels().into_iter().chain(suggested_levels()).collect();
         for level in &levels {
-            assert_eq!(priority_level_configuration::validation::validate(level), [], "{}", level.metadata.name);
+            assert_eq!(
+                priority_level_configuration::validation::validate(level),
+                [],
+                "{}",
+                level.metadata.name
+            );
         }
         for schema in mandatory_schemas().into_iter().chain(suggested_schemas()) {
             assert_eq!(flow_schema::validation::validate(&schema), [], "{}", schema.metadata.name);

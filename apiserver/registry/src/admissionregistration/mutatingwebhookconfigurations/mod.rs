@@ -30,13 +30,23 @@ impl Strategy for MutatingWebhookConfigurations {
         validation::validate_mutating(object)
     }
 
-    fn prepare_for_update(&self, _context: &Context, new: &mut MutatingWebhookConfiguration, old: &MutatingWebhookConfiguration) {
+    fn prepare_for_update(
+        &self,
+        _context: &Context,
+        new: &mut MutatingWebhookConfiguration,
+        old: &MutatingWebhookConfiguration,
+    ) {
         if new.webhooks != old.webhooks {
             new.metadata.generation = old.metadata.generation + 1;
         }
     }
 
-    fn validate_update(&self, _context: &Context, new: &MutatingWebhookConfiguration, old: &MutatingWebhookConfiguration) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &MutatingWebhookConfiguration,
+        old: &MutatingWebhookConfiguration,
+    ) -> ErrorList {
         validation::validate_mutating_update(new, old)
     }
 

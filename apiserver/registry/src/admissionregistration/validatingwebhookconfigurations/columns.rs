@@ -6,11 +6,16 @@ use api_types::admissionregistration::v1::ValidatingWebhookConfiguration;
 /// Columns as clients see them.
 pub const COLUMNS: &[Column] = &[
     Column::NAME,
-    Column::text("Webhooks", "Webhooks indicates the number of webhooks registered in this configuration").of("integer"),
+    Column::text("Webhooks", "Webhooks indicates the number of webhooks registered in this configuration")
+        .of("integer"),
     Column::AGE,
 ];
 
 /// A configuration as a row.
 pub fn row(configuration: &ValidatingWebhookConfiguration, now: jiff::Timestamp) -> Row {
-    cells![configuration.metadata.name.as_str(), configuration.webhooks.len(), age_of(&configuration.metadata, now)]
+    cells![
+        configuration.metadata.name.as_str(),
+        configuration.webhooks.len(),
+        age_of(&configuration.metadata, now)
+    ]
 }

@@ -30,13 +30,23 @@ impl Strategy for ValidatingWebhookConfigurations {
         validation::validate_validating(object)
     }
 
-    fn prepare_for_update(&self, _context: &Context, new: &mut ValidatingWebhookConfiguration, old: &ValidatingWebhookConfiguration) {
+    fn prepare_for_update(
+        &self,
+        _context: &Context,
+        new: &mut ValidatingWebhookConfiguration,
+        old: &ValidatingWebhookConfiguration,
+    ) {
         if new.webhooks != old.webhooks {
             new.metadata.generation = old.metadata.generation + 1;
         }
     }
 
-    fn validate_update(&self, _context: &Context, new: &ValidatingWebhookConfiguration, old: &ValidatingWebhookConfiguration) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &ValidatingWebhookConfiguration,
+        old: &ValidatingWebhookConfiguration,
+    ) -> ErrorList {
         validation::validate_validating_update(new, old)
     }
 

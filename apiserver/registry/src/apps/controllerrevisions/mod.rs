@@ -22,7 +22,12 @@ impl Strategy for ControllerRevisions {
         validation::validate(object)
     }
 
-    fn validate_update(&self, _context: &Context, new: &ControllerRevision, old: &ControllerRevision) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &ControllerRevision,
+        old: &ControllerRevision,
+    ) -> ErrorList {
         validation::validate_update(new, old)
     }
 

@@ -5,9 +5,9 @@ pub mod columns;
 use crate::{Column, Context, Entry, Row, Strategy, View, strategy::ResetFields};
 use api_types::apps::v1::DaemonSet;
 use machinery::field::ErrorList;
+use machinery::field::Path;
 use rules::apps::v1::daemon_set::{defaults, validation};
 use rules::core::v1::pod;
-use machinery::field::Path;
 
 /// The row.
 pub fn entry() -> Entry {
@@ -16,11 +16,19 @@ pub fn entry() -> Entry {
 
 /// The count of template changes that `apps/v1` keeps in an annotation.
 fn template_generation(daemon_set: &DaemonSet) -> i64 {
-    daemon_set.metadata.annotations.get(validation::TEMPLATE_GENERATION).and_then(|text| text.parse().ok()).unwrap_or(0)
+    daemon_set
+        .metadata
+        .annotations
+        .get(validation::TEMPLATE_GENERATION)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0)
 }
 
 fn set_template_generation(daemon_set: &mut DaemonSet, generation: i64) {
-    daemon_set.metadata.annotations.insert(validation::TEMPLATE_GENERATION.to_owned(), generation.to_string());
+    daemon_set
+        .metadata
+        .annotations
+        .insert(validation::TEMPLATE_GENERATION.to_owned(), generation.to_string());
 }
 
 /// Strategy of the resource itself.

@@ -1,6 +1,6 @@
 //! Table columns of deployments.
 
-use crate::columns::{Column, Row, age_of, containers, cells};
+use crate::columns::{Column, Row, age_of, cells, containers};
 use api_types::apps::v1::Deployment;
 
 /// Columns as clients see them.

@@ -5,16 +5,20 @@ pub mod columns;
 use crate::{Column, Context, Entry, Row, Scaling, Strategy, View, scaling, strategy::ResetFields};
 use api_types::apps::v1::Deployment;
 use machinery::field::ErrorList;
+use machinery::field::Path;
 use rules::apps::v1::deployment::{defaults, validation};
 use rules::core::v1::pod;
-use machinery::field::Path;
 
 /// The row.
 pub fn entry() -> Entry {
     Entry::new(&Deployments).view("status", &Status).scale(&SCALE)
 }
 
-static SCALE: Scaling = Scaling { read: scaling::read_deployment, write: scaling::write_deployment, replicas_path: &["spec", "replicas"] };
+static SCALE: Scaling = Scaling {
+    read: scaling::read_deployment,
+    write: scaling::write_deployment,
+    replicas_path: &["spec", "replicas"],
+};
 
 /// Strategy of the resource itself.
 pub struct Deployments;

@@ -5,16 +5,20 @@ pub mod columns;
 use crate::{Column, Context, Entry, Row, Scaling, Strategy, View, scaling, strategy::ResetFields};
 use api_types::apps::v1::ReplicaSet;
 use machinery::field::ErrorList;
+use machinery::field::Path;
 use rules::apps::v1::replica_set::{defaults, validation};
 use rules::core::v1::pod;
-use machinery::field::Path;
 
 /// The row.
 pub fn entry() -> Entry {
     Entry::new(&ReplicaSets).view("status", &Status).scale(&SCALE)
 }
 
-static SCALE: Scaling = Scaling { read: scaling::read_replica_set, write: scaling::write_replica_set, replicas_path: &["spec", "replicas"] };
+static SCALE: Scaling = Scaling {
+    read: scaling::read_replica_set,
+    write: scaling::write_replica_set,
+    replicas_path: &["spec", "replicas"],
+};
 
 /// Strategy of the resource itself.
 pub struct ReplicaSets;

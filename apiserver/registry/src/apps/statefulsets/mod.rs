@@ -5,20 +5,26 @@ pub mod columns;
 use crate::{Column, Context, Entry, Row, Scaling, Strategy, View, scaling, strategy::ResetFields};
 use api_types::apps::v1::StatefulSet;
 use machinery::field::ErrorList;
+use machinery::field::Path;
 use rules::apps::v1::stateful_set::{defaults, validation};
 use rules::core::v1::pod;
-use machinery::field::Path;
 
 /// The row.
 pub fn entry() -> Entry {
     Entry::new(&StatefulSets).view("status", &Status).scale(&SCALE)
 }
 
-static SCALE: Scaling = Scaling { read: scaling::read_stateful_set, write: scaling::write_stateful_set, replicas_path: &["spec", "replicas"] };
+static SCALE: Scaling = Scaling {
+    read: scaling::read_stateful_set,
+    write: scaling::write_stateful_set,
+    replicas_path: &["spec", "replicas"],
+};
 
 /// A rollout that takes several pods at once is a feature that is off.
 fn drop_disabled(new: &mut StatefulSet, old: Option<&StatefulSet>) {
-    let kept = old.and_then(|old| old.spec.update_strategy.rolling_update.as_ref()).is_some_and(|rolling| rolling.max_unavailable.is_some());
+    let kept = old
+        .and_then(|old| old.spec.update_strategy.rolling_update.as_ref())
+        .is_some_and(|rolling| rolling.max_unavailable.is_some());
     if let Some(rolling) = &mut new.spec.update_strategy.rolling_update
         && !kept
     {
@@ -31,7 +37,12 @@ fn spec_warnings(stateful_set: &StatefulSet) -> Vec<String> {
     let mut warnings = Vec::new();
     for (index, claim) in stateful_set.spec.volume_claim_templates.iter().enumerate() {
         let path = Path::of(&["spec", "volumeClaimTemplates"]).index(index).child("spec").child("resources");
-        pod::warnings::fractional_storage(&path, &claim.spec.resources.requests, &claim.spec.resources.limits, &mut warnings);
+        pod::warnings::fractional_storage(
+            &path,
+            &claim.spec.resources.requests,
+            &claim.spec.resources.limits,
+            &mut warnings,
+        );
     }
     if stateful_set.spec.revision_history_limit.is_some_and(|limit| limit < 0) {
         warnings.push("spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended".to_owned());
@@ -60,7 +71,8 @@ impl Strategy for StatefulSets {
     }
 
     fn warnings_on_create(&self, _context: &Context, object: &StatefulSet) -> Vec<String> {
-        let mut warnings = pod::warnings::of_template(&Path::of(&["spec", "template"]), &object.spec.template);
+        let mut warnings =
+            pod::warnings::of_template(&Path::of(&["spec", "template"]), &object.spec.template);
         warnings.extend(spec_warnings(object));
         warnings
     }

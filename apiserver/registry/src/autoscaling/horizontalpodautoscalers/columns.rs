@@ -25,36 +25,64 @@ fn quantity(value: Option<&Quantity>) -> String {
 
 fn of_value(target: &MetricTarget, current: Option<&MetricValueStatus>) -> String {
     match &target.average_value {
-        Some(average) => format!("{}/{average} (avg)", quantity(current.and_then(|current| current.average_value.as_ref()))),
-        None => format!("{}/{}", quantity(current.and_then(|current| current.value.as_ref())), quantity(target.value.as_ref())),
+        Some(average) => format!(
+            "{}/{average} (avg)",
+            quantity(current.and_then(|current| current.average_value.as_ref()))
+        ),
+        None => format!(
+            "{}/{}",
+            quantity(current.and_then(|current| current.value.as_ref())),
+            quantity(target.value.as_ref())
+        ),
     }
 }
 
 fn of_resource(name: &str, target: &MetricTarget, current: Option<&MetricValueStatus>) -> String {
     if let Some(average) = &target.average_value {
-        return format!("{name}: {}/{average}", quantity(current.and_then(|current| current.average_value.as_ref())));
+        return format!(
+            "{name}: {}/{average}",
+            quantity(current.and_then(|current| current.average_value.as_ref()))
+        );
     }
-    let percent = |value: Option<i32>, missing: &str| value.map_or_else(|| missing.to_owned(), |value| format!("{value}%"));
+    let percent = |value: Option<i32>, missing: &str| {
+        value.map_or_else(|| missing.to_owned(), |value| format!("{value}%"))
+    };
     let now = percent(current.and_then(|current| current.average_utilization), "<unknown>");
     format!("{name}: {now}/{}", percent(target.average_utilization, "<auto>"))
 }
 
 fn metric(spec: &MetricSpec, status: Option<&MetricStatus>) -> String {
     if let ("External", Some(external)) = (spec.type_.as_str(), &spec.external) {
-        return of_value(&external.target, status.and_then(|status| status.external.as_ref()).map(|status| &status.current));
+        return of_value(
+            &external.target,
+            status.and_then(|status| status.external.as_ref()).map(|status| &status.current),
+        );
     }
     if let ("Object", Some(object)) = (spec.type_.as_str(), &spec.object) {
-        return of_value(&object.target, status.and_then(|status| status.object.as_ref()).map(|status| &status.current));
+        return of_value(
+            &object.target,
+            status.and_then(|status| status.object.as_ref()).map(|status| &status.current),
+        );
     }
     if let ("Pods", Some(pods)) = (spec.type_.as_str(), &spec.pods) {
-        let current = status.and_then(|status| status.pods.as_ref()).and_then(|status| status.current.average_value.as_ref());
+        let current = status
+            .and_then(|status| status.pods.as_ref())
+            .and_then(|status| status.current.average_value.as_ref());
         return format!("{}/{}", quantity(current), quantity(pods.target.average_value.as_ref()));
     }
     if let ("Resource", Some(resource)) = (spec.type_.as_str(), &spec.resource) {
-        return of_resource(&resource.name, &resource.target, status.and_then(|status| status.resource.as_ref()).map(|status| &status.current));
+        return of_resource(
+            &resource.name,
+            &resource.target,
+            status.and_then(|status| status.resource.as_ref()).map(|status| &status.current),
+        );
     }
     if let ("ContainerResource", Some(resource)) = (spec.type_.as_str(), &spec.container_resource) {
-        return of_resource(&resource.name, &resource.target, status.and_then(|status| status.container_resource.as_ref()).map(|status| &status.current));
+        return of_resource(
+            &resource.name,
+            &resource.target,
+            status.and_then(|status| status.container_resource.as_ref()).map(|status| &status.current),
+        );
     }
     "<unknown type>".to_owned()
 }
@@ -63,7 +91,8 @@ fn metric(spec: &MetricSpec, status: Option<&MetricStatus>) -> String {
 pub fn row(autoscaler: &HorizontalPodAutoscaler, now: jiff::Timestamp) -> Row {
     let specs = &autoscaler.spec.metrics;
     let statuses = &autoscaler.status.current_metrics;
-    let shown: Vec<String> = specs.iter().enumerate().take(MOST).map(|(index, spec)| metric(spec, statuses.get(index))).collect();
+    let shown: Vec<String> =
+        specs.iter().enumerate().take(MOST).map(|(index, spec)| metric(spec, statuses.get(index))).collect();
     let metrics = match specs.len() {
         0 => "<none>".to_owned(),
         count if count > MOST => format!("{} + {} more...", shown.join(", "), count - MOST),

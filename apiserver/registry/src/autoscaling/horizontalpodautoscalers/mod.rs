@@ -3,12 +3,12 @@
 pub mod columns;
 
 use crate::{Column, Context, Entry, Row, Strategy, View, strategy::ResetFields};
+use api_types::autoscaling::v1;
 use api_types::autoscaling::v2::HorizontalPodAutoscaler;
 use machinery::field::ErrorList;
-use rules::autoscaling::v2::horizontal_pod_autoscaler::{defaults, validation};
-use api_types::autoscaling::v1;
 use machinery::object::Object;
 use rules::autoscaling::v1::horizontal_pod_autoscaler::conversion;
+use rules::autoscaling::v2::horizontal_pod_autoscaler::{defaults, validation};
 
 /// The row.
 pub fn entry() -> Entry {
@@ -22,9 +22,19 @@ pub fn older_entry() -> Entry {
             conversion::set_defaults(autoscaler);
         }
     };
-    let to_stored = |object: &dyn Object| -> Option<Box<dyn Object>> { Some(Box::new(conversion::to_v2(object.downcast_ref()?))) };
-    let from_stored = |object: &dyn Object| -> Option<Box<dyn Object>> { Some(Box::new(conversion::to_v1(object.downcast_ref()?))) };
-    Entry::version_of::<v1::HorizontalPodAutoscaler, _>(&HorizontalPodAutoscalers, default, to_stored, from_stored).view("status", &Status)
+    let to_stored = |object: &dyn Object| -> Option<Box<dyn Object>> {
+        Some(Box::new(conversion::to_v2(object.downcast_ref()?)))
+    };
+    let from_stored = |object: &dyn Object| -> Option<Box<dyn Object>> {
+        Some(Box::new(conversion::to_v1(object.downcast_ref()?)))
+    };
+    Entry::version_of::<v1::HorizontalPodAutoscaler, _>(
+        &HorizontalPodAutoscalers,
+        default,
+        to_stored,
+        from_stored,
+    )
+    .view("status", &Status)
 }
 
 /// Strategy of the resource itself.
@@ -45,11 +55,21 @@ impl Strategy for HorizontalPodAutoscalers {
         validation::validate(object)
     }
 
-    fn prepare_for_update(&self, _context: &Context, new: &mut HorizontalPodAutoscaler, old: &HorizontalPodAutoscaler) {
+    fn prepare_for_update(
+        &self,
+        _context: &Context,
+        new: &mut HorizontalPodAutoscaler,
+        old: &HorizontalPodAutoscaler,
+    ) {
         new.status = old.status.clone();
     }
 
-    fn validate_update(&self, _context: &Context, new: &HorizontalPodAutoscaler, old: &HorizontalPodAutoscaler) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &HorizontalPodAutoscaler,
+        old: &HorizontalPodAutoscaler,
+    ) -> ErrorList {
         validation::validate_update(new, old)
     }
 
@@ -72,11 +92,21 @@ pub struct Status;
 impl View for Status {
     type Kind = HorizontalPodAutoscaler;
 
-    fn prepare_for_update(&self, _context: &Context, new: &mut HorizontalPodAutoscaler, old: &HorizontalPodAutoscaler) {
+    fn prepare_for_update(
+        &self,
+        _context: &Context,
+        new: &mut HorizontalPodAutoscaler,
+        old: &HorizontalPodAutoscaler,
+    ) {
         new.spec = old.spec.clone();
     }
 
-    fn validate_update(&self, _context: &Context, new: &HorizontalPodAutoscaler, old: &HorizontalPodAutoscaler) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &HorizontalPodAutoscaler,
+        old: &HorizontalPodAutoscaler,
+    ) -> ErrorList {
         validation::validate_status_update(new, old)
     }
 

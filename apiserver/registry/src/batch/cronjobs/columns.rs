@@ -1,6 +1,6 @@
 //! Table columns of cronjobs.
 
-use crate::columns::{Column, Row, age_of, containers, cells};
+use crate::columns::{Column, Row, age_of, cells, containers};
 use api_types::batch::v1::CronJob;
 use rules::selector::shown;
 
@@ -33,7 +33,10 @@ pub fn row(cron_job: &CronJob, now: jiff::Timestamp) -> Row {
         cron_job.spec.time_zone.as_deref().unwrap_or("<none>"),
         suspended,
         cron_job.status.active.len(),
-        cron_job.status.last_schedule_time.map_or_else(|| "<none>".to_owned(), |time| rules::duration::since(time, now)),
+        cron_job
+            .status
+            .last_schedule_time
+            .map_or_else(|| "<none>".to_owned(), |time| rules::duration::since(time, now)),
         age_of(&cron_job.metadata, now),
         names,
         images,

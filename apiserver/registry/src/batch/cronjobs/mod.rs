@@ -5,10 +5,10 @@ pub mod columns;
 use crate::{Column, Context, Entry, Row, Strategy, View, strategy::ResetFields};
 use api_types::batch::v1::CronJob;
 use machinery::field::ErrorList;
-use rules::batch::v1::cron_job::{defaults, validation};
-use rules::core::v1::pod;
 use machinery::field::Path;
+use rules::batch::v1::cron_job::{defaults, validation};
 use rules::batch::v1::job;
+use rules::core::v1::pod;
 
 /// The row.
 pub fn entry() -> Entry {
@@ -37,13 +37,17 @@ impl Strategy for CronJobs {
 
     fn warnings_on_create(&self, _context: &Context, object: &CronJob) -> Vec<String> {
         let mut warnings = crate::warnings::for_pod_names(&object.metadata.name);
-        warnings.extend(job::validation::warnings(&Path::of(&["spec", "jobTemplate", "spec"]), &object.spec.job_template.spec));
+        warnings.extend(job::validation::warnings(
+            &Path::of(&["spec", "jobTemplate", "spec"]),
+            &object.spec.job_template.spec,
+        ));
         warnings
     }
 
     fn prepare_for_update(&self, _context: &Context, new: &mut CronJob, old: &CronJob) {
         new.status = old.status.clone();
-        let (now, before) = (&mut new.spec.job_template.spec.template.spec, &old.spec.job_template.spec.template.spec);
+        let (now, before) =
+            (&mut new.spec.job_template.spec.template.spec, &old.spec.job_template.spec.template.spec);
         pod::fields::drop_disabled(now, Some(before));
         if new.spec != old.spec {
             new.metadata.generation = old.metadata.generation + 1;
@@ -57,7 +61,10 @@ impl Strategy for CronJobs {
     fn warnings_on_update(&self, _context: &Context, new: &CronJob, old: &CronJob) -> Vec<String> {
         let mut warnings = Vec::new();
         if new.metadata.generation != old.metadata.generation {
-            warnings = job::validation::warnings(&Path::of(&["spec", "jobTemplate", "spec"]), &new.spec.job_template.spec);
+            warnings = job::validation::warnings(
+                &Path::of(&["spec", "jobTemplate", "spec"]),
+                &new.spec.job_template.spec,
+            );
         }
         if new.spec.schedule.contains("TZ") {
             warnings.push("cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details".to_owned());

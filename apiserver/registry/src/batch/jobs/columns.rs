@@ -1,6 +1,6 @@
 //! Table columns of jobs.
 
-use crate::columns::{Column, Row, age_of, containers, cells};
+use crate::columns::{Column, Row, age_of, cells, containers};
 use api_types::batch::v1::Job;
 use rules::selector::shown;
 
@@ -29,7 +29,13 @@ pub fn row(job: &Job, now: jiff::Timestamp) -> Row {
         (Some(start), None) => rules::duration::human(now.as_second() - start.seconds),
         (Some(start), Some(end)) => rules::duration::human(end.seconds - start.seconds),
     };
-    let holds = |type_: &str| job.status.conditions.iter().find(|condition| condition.type_ == type_).is_some_and(|condition| condition.status == "True");
+    let holds = |type_: &str| {
+        job.status
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == type_)
+            .is_some_and(|condition| condition.status == "True")
+    };
     let status = if holds("Complete") {
         "Complete"
     } else if holds("Failed") {
@@ -37,7 +43,10 @@ pub fn row(job: &Job, now: jiff::Timestamp) -> Row {
     } else if job.metadata.deletion_timestamp.is_some() {
         "Terminating"
     } else {
-        ["Suspended", "FailureTarget", "SuccessCriteriaMet"].into_iter().find(|type_| holds(type_)).unwrap_or("Running")
+        ["Suspended", "FailureTarget", "SuccessCriteriaMet"]
+            .into_iter()
+            .find(|type_| holds(type_))
+            .unwrap_or("Running")
     };
     let (names, images) = containers(&job.spec.template.spec.containers);
     cells![

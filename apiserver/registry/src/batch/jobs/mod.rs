@@ -5,10 +5,10 @@ pub mod columns;
 use crate::{Column, Context, Entry, GarbageCollection, Row, Strategy, View, strategy::ResetFields};
 use api_types::batch::v1::Job;
 use machinery::field::ErrorList;
-use rules::batch::v1::job::{defaults, validation};
-use rules::core::v1::pod;
 use machinery::field::Path;
+use rules::batch::v1::job::{defaults, validation};
 use rules::batch::v1::job::{meaning, status};
+use rules::core::v1::pod;
 
 /// The row.
 pub fn entry() -> Entry {

@@ -1,6 +1,6 @@
 //! Table columns of certificatesigningrequests.
 
-use crate::columns::{Column, Row, age_of, or, cells};
+use crate::columns::{Column, Row, age_of, cells, or};
 use api_types::certificates::v1::CertificateSigningRequest;
 
 /// Columns as clients see them.
@@ -9,7 +9,11 @@ pub const COLUMNS: &[Column] = &[
     Column::AGE,
     Column::field("SignerName", "k8s.io.api.certificates.v1.CertificateSigningRequestSpec", "signerName"),
     Column::field("Requestor", "k8s.io.api.certificates.v1.CertificateSigningRequestSpec", "request"),
-    Column::field("RequestedDuration", "k8s.io.api.certificates.v1.CertificateSigningRequestSpec", "expirationSeconds"),
+    Column::field(
+        "RequestedDuration",
+        "k8s.io.api.certificates.v1.CertificateSigningRequestSpec",
+        "expirationSeconds",
+    ),
     Column::field("Condition", "k8s.io.api.certificates.v1.CertificateSigningRequestStatus", "conditions"),
 ];
 
@@ -34,7 +38,10 @@ pub fn row(request: &CertificateSigningRequest, now: jiff::Timestamp) -> Row {
         age_of(&request.metadata, now),
         or(&request.spec.signer_name, "<none>"),
         request.spec.username.as_str(),
-        request.spec.expiration_seconds.map_or_else(|| "<none>".to_owned(), |seconds| rules::duration::human(i64::from(seconds))),
+        request
+            .spec
+            .expiration_seconds
+            .map_or_else(|| "<none>".to_owned(), |seconds| rules::duration::human(i64::from(seconds))),
         status,
     ]
 }

@@ -4,9 +4,9 @@ pub mod columns;
 
 use crate::{Column, Context, Entry, Row, Strategy, View, strategy::ResetFields};
 use api_types::certificates::v1::CertificateSigningRequest;
+use machinery::Time;
 use machinery::field::ErrorList;
 use rules::certificates::v1::certificate_signing_request::validation;
-use machinery::Time;
 
 /// The row.
 pub fn entry() -> Entry {
@@ -33,12 +33,22 @@ impl Strategy for CertificateSigningRequests {
         validation::validate(object)
     }
 
-    fn prepare_for_update(&self, _context: &Context, new: &mut CertificateSigningRequest, old: &CertificateSigningRequest) {
+    fn prepare_for_update(
+        &self,
+        _context: &Context,
+        new: &mut CertificateSigningRequest,
+        old: &CertificateSigningRequest,
+    ) {
         new.spec = old.spec.clone();
         new.status = old.status.clone();
     }
 
-    fn validate_update(&self, _context: &Context, new: &CertificateSigningRequest, old: &CertificateSigningRequest) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &CertificateSigningRequest,
+        old: &CertificateSigningRequest,
+    ) -> ErrorList {
         validation::validate_update(new, old)
     }
 
@@ -65,7 +75,12 @@ pub struct Status;
 impl View for Status {
     type Kind = CertificateSigningRequest;
 
-    fn prepare_for_update(&self, context: &Context, new: &mut CertificateSigningRequest, old: &CertificateSigningRequest) {
+    fn prepare_for_update(
+        &self,
+        context: &Context,
+        new: &mut CertificateSigningRequest,
+        old: &CertificateSigningRequest,
+    ) {
         new.spec = old.spec.clone();
         for type_ in ["Approved", "Denied"] {
             keep_conditions(new, old, type_);
@@ -73,7 +88,12 @@ impl View for Status {
         set_times(new, old, context.now);
     }
 
-    fn validate_update(&self, _context: &Context, new: &CertificateSigningRequest, old: &CertificateSigningRequest) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &CertificateSigningRequest,
+        old: &CertificateSigningRequest,
+    ) -> ErrorList {
         validation::validate_status_update(new, old)
     }
 
@@ -88,7 +108,12 @@ pub struct Approval;
 impl View for Approval {
     type Kind = CertificateSigningRequest;
 
-    fn prepare_for_update(&self, context: &Context, new: &mut CertificateSigningRequest, old: &CertificateSigningRequest) {
+    fn prepare_for_update(
+        &self,
+        context: &Context,
+        new: &mut CertificateSigningRequest,
+        old: &CertificateSigningRequest,
+    ) {
         set_times(new, old, context.now);
         let conditions = std::mem::take(&mut new.status.conditions);
         new.spec = old.spec.clone();
@@ -96,7 +121,12 @@ impl View for Approval {
         new.status.conditions = conditions;
     }
 
-    fn validate_update(&self, _context: &Context, new: &CertificateSigningRequest, old: &CertificateSigningRequest) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &CertificateSigningRequest,
+        old: &CertificateSigningRequest,
+    ) -> ErrorList {
         validation::validate_approval_update(new, old)
     }
 
@@ -107,7 +137,8 @@ impl View for Approval {
 
 /// Signers send conditions back as they understood them; what was decided stays as it was written.
 fn keep_conditions(new: &mut CertificateSigningRequest, old: &CertificateSigningRequest, type_: &str) {
-    let before: Vec<_> = old.status.conditions.iter().filter(|condition| condition.type_ == type_).cloned().collect();
+    let before: Vec<_> =
+        old.status.conditions.iter().filter(|condition| condition.type_ == type_).cloned().collect();
     let now: Vec<_> = new.status.conditions.iter_mut().filter(|condition| condition.type_ == type_).collect();
     if now.len() == before.len() {
         now.into_iter().zip(before).for_each(|(now, before)| *now = before);
@@ -121,9 +152,12 @@ fn set_times(new: &mut CertificateSigningRequest, old: &CertificateSigningReques
         }
         if condition.last_transition_time.is_zero() {
             let same = old.status.conditions.iter().find(|before| {
-                before.type_ == condition.type_ && before.status == condition.status && !before.last_transition_time.is_zero()
+                before.type_ == condition.type_
+                    && before.status == condition.status
+                    && !before.last_transition_time.is_zero()
             });
-            condition.last_transition_time = same.map_or_else(|| Time::from(now), |before| before.last_transition_time);
+            condition.last_transition_time =
+                same.map_or_else(|| Time::from(now), |before| before.last_transition_time);
         }
     }
 }

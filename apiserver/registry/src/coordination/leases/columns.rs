@@ -12,5 +12,9 @@ pub const COLUMNS: &[Column] = &[
 
 /// A lease as a row.
 pub fn row(lease: &Lease, now: jiff::Timestamp) -> Row {
-    cells![lease.metadata.name.as_str(), lease.spec.holder_identity.as_deref().unwrap_or_default(), age_of(&lease.metadata, now)]
+    cells![
+        lease.metadata.name.as_str(),
+        lease.spec.holder_identity.as_deref().unwrap_or_default(),
+        age_of(&lease.metadata, now)
+    ]
 }

@@ -4,11 +4,8 @@ use crate::columns::{Column, Row, age_of, cells};
 use api_types::core::v1::Endpoints;
 
 /// Columns as clients see them.
-pub const COLUMNS: &[Column] = &[
-    Column::NAME,
-    Column::field("Endpoints", "k8s.io.api.core.v1.Endpoints", "subsets"),
-    Column::AGE,
-];
+pub const COLUMNS: &[Column] =
+    &[Column::NAME, Column::field("Endpoints", "k8s.io.api.core.v1.Endpoints", "subsets"), Column::AGE];
 
 /// Addresses shown before the rest is only counted.
 const MOST: usize = 3;

@@ -29,8 +29,13 @@ fn first_of<'a>(one: &'a str, other: &'a str) -> &'a str {
 /// An event as a row.
 pub fn row(event: &Event, now: jiff::Timestamp) -> Row {
     let since = |time: Time| rules::duration::since(time, now);
-    let first_seen = since(if event.first_timestamp.is_zero() { seconds(event.event_time) } else { event.first_timestamp });
-    let mut last_seen = if event.last_timestamp.is_zero() { first_seen.clone() } else { since(event.last_timestamp) };
+    let first_seen = since(if event.first_timestamp.is_zero() {
+        seconds(event.event_time)
+    } else {
+        event.first_timestamp
+    });
+    let mut last_seen =
+        if event.last_timestamp.is_zero() { first_seen.clone() } else { since(event.last_timestamp) };
     let mut count = event.count.max(1);
     if let Some(series) = &event.series {
         last_seen = since(seconds(series.last_observed_time));

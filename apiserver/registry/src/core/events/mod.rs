@@ -18,7 +18,13 @@ pub fn entry() -> Entry {
 
 /// The row of `events.k8s.io/v1`.
 pub fn newer_entry() -> Entry {
-    Entry::version_of::<api_types::events::v1::Event, _>(&NEWER, newer::default, newer::to_stored, newer::from_stored).uncached()
+    Entry::version_of::<api_types::events::v1::Event, _>(
+        &NEWER,
+        newer::default,
+        newer::to_stored,
+        newer::from_stored,
+    )
+    .uncached()
 }
 
 static CORE: Events = Events { dialect: Dialect::Core };
@@ -46,15 +52,24 @@ impl Strategy for Events {
 
     fn selectable_fields(&self, object: &Event) -> Vec<(&'static str, String)> {
         let about = &object.involved_object;
-        let source = if object.source.component.is_empty() { &object.reporting_component } else { &object.source.component };
-        let common = |core: &'static str, newer: &'static str| if self.dialect == Dialect::Core { core } else { newer };
+        let source = if object.source.component.is_empty() {
+            &object.reporting_component
+        } else {
+            &object.source.component
+        };
+        let common = |core: &'static str, newer: &'static str| {
+            if self.dialect == Dialect::Core { core } else { newer }
+        };
         vec![
             (common("involvedObject.kind", "regarding.kind"), about.kind.clone()),
             (common("involvedObject.namespace", "regarding.namespace"), about.namespace.clone()),
             (common("involvedObject.name", "regarding.name"), about.name.clone()),
             (common("involvedObject.uid", "regarding.uid"), about.uid.clone()),
             (common("involvedObject.apiVersion", "regarding.apiVersion"), about.api_version.clone()),
-            (common("involvedObject.resourceVersion", "regarding.resourceVersion"), about.resource_version.clone()),
+            (
+                common("involvedObject.resourceVersion", "regarding.resourceVersion"),
+                about.resource_version.clone(),
+            ),
             (common("involvedObject.fieldPath", "regarding.fieldPath"), about.field_path.clone()),
             ("reason", object.reason.clone()),
             ("reportingComponent", object.reporting_component.clone()),

@@ -1,6 +1,6 @@
 //! Table columns of nodes.
 
-use crate::columns::{Column, Row, age_of, or, cells};
+use crate::columns::{Column, Row, age_of, cells, or};
 use api_types::core::v1::Node;
 use std::collections::BTreeSet;
 
@@ -41,7 +41,11 @@ pub fn row(node: &Node, now: jiff::Timestamp) -> Row {
         }
     }
     let address = |type_: &str| {
-        node.status.addresses.iter().find(|address| address.type_ == type_).map_or("<none>", |address| address.address.as_str())
+        node.status
+            .addresses
+            .iter()
+            .find(|address| address.type_ == type_)
+            .map_or("<none>", |address| address.address.as_str())
     };
     let info = &node.status.node_info;
     let mut kernel = or(&info.kernel_version, "<unknown>").to_owned();

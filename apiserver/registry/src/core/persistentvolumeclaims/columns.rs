@@ -21,7 +21,8 @@ pub fn row(claim: &PersistentVolumeClaim, now: jiff::Timestamp) -> Row {
     let spec = &claim.spec;
     let phase = if claim.metadata.deletion_timestamp.is_some() { "Terminating" } else { &claim.status.phase };
     let bound = !spec.volume_name.is_empty();
-    let capacity = claim.status.capacity.get("storage").map_or_else(|| "0".to_owned(), |quantity| quantity.to_string());
+    let capacity =
+        claim.status.capacity.get("storage").map_or_else(|| "0".to_owned(), |quantity| quantity.to_string());
     let class = claim.metadata.annotations.get("volume.beta.kubernetes.io/storage-class").map(String::as_str);
     cells![
         claim.metadata.name.as_str(),

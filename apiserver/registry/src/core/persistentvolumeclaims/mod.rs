@@ -5,8 +5,8 @@ pub mod columns;
 use crate::{Column, Context, Entry, Row, Strategy, View, strategy::ResetFields};
 use api_types::core::v1::PersistentVolumeClaim;
 use machinery::field::ErrorList;
-use rules::core::v1::persistent_volume_claim::{defaults, validation};
 use rules::core::v1::persistent_volume_claim::fields;
+use rules::core::v1::persistent_volume_claim::{defaults, validation};
 
 /// The row.
 pub fn entry() -> Entry {
@@ -37,17 +37,32 @@ impl Strategy for PersistentVolumeClaims {
         fields::warnings(object)
     }
 
-    fn prepare_for_update(&self, _context: &Context, new: &mut PersistentVolumeClaim, old: &PersistentVolumeClaim) {
+    fn prepare_for_update(
+        &self,
+        _context: &Context,
+        new: &mut PersistentVolumeClaim,
+        old: &PersistentVolumeClaim,
+    ) {
         new.status = old.status.clone();
         fields::drop_disabled(&mut new.spec, Some(&old.spec));
         fields::settle_sources(&mut new.spec, Some(&old.spec));
     }
 
-    fn validate_update(&self, _context: &Context, new: &PersistentVolumeClaim, old: &PersistentVolumeClaim) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &PersistentVolumeClaim,
+        old: &PersistentVolumeClaim,
+    ) -> ErrorList {
         validation::validate_update(new, old)
     }
 
-    fn warnings_on_update(&self, _context: &Context, new: &PersistentVolumeClaim, _old: &PersistentVolumeClaim) -> Vec<String> {
+    fn warnings_on_update(
+        &self,
+        _context: &Context,
+        new: &PersistentVolumeClaim,
+        _old: &PersistentVolumeClaim,
+    ) -> Vec<String> {
         fields::warnings(new)
     }
 
@@ -74,11 +89,21 @@ pub struct Status;
 impl View for Status {
     type Kind = PersistentVolumeClaim;
 
-    fn prepare_for_update(&self, _context: &Context, new: &mut PersistentVolumeClaim, old: &PersistentVolumeClaim) {
+    fn prepare_for_update(
+        &self,
+        _context: &Context,
+        new: &mut PersistentVolumeClaim,
+        old: &PersistentVolumeClaim,
+    ) {
         new.spec = old.spec.clone();
     }
 
-    fn validate_update(&self, _context: &Context, new: &PersistentVolumeClaim, old: &PersistentVolumeClaim) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &PersistentVolumeClaim,
+        old: &PersistentVolumeClaim,
+    ) -> ErrorList {
         validation::validate_status_update(new, old)
     }
 

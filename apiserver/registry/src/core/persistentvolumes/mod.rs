@@ -4,9 +4,9 @@ pub mod columns;
 
 use crate::{Column, Context, Entry, Row, Strategy, View, strategy::ResetFields};
 use api_types::core::v1::PersistentVolume;
+use machinery::Time;
 use machinery::field::ErrorList;
 use rules::core::v1::persistent_volume::{defaults, validation};
-use machinery::Time;
 
 /// The row.
 pub fn entry() -> Entry {
@@ -40,11 +40,21 @@ impl Strategy for PersistentVolumes {
         new.status = old.status.clone();
     }
 
-    fn validate_update(&self, _context: &Context, new: &PersistentVolume, old: &PersistentVolume) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &PersistentVolume,
+        old: &PersistentVolume,
+    ) -> ErrorList {
         validation::validate_update(new, old)
     }
 
-    fn warnings_on_update(&self, _context: &Context, new: &PersistentVolume, _old: &PersistentVolume) -> Vec<String> {
+    fn warnings_on_update(
+        &self,
+        _context: &Context,
+        new: &PersistentVolume,
+        _old: &PersistentVolume,
+    ) -> Vec<String> {
         validation::warnings(new)
     }
 
@@ -77,12 +87,19 @@ impl View for Status {
         let unset = now.last_phase_transition_time.is_none();
         if now.phase == before.phase && unset {
             now.last_phase_transition_time = before.last_phase_transition_time;
-        } else if now.phase != before.phase && (unset || now.last_phase_transition_time == before.last_phase_transition_time) {
+        } else if now.phase != before.phase
+            && (unset || now.last_phase_transition_time == before.last_phase_transition_time)
+        {
             now.last_phase_transition_time = Some(Time::from(context.now));
         }
     }
 
-    fn validate_update(&self, _context: &Context, new: &PersistentVolume, old: &PersistentVolume) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &PersistentVolume,
+        old: &PersistentVolume,
+    ) -> ErrorList {
         validation::validate_status_update(new, old)
     }
 

@@ -1,8 +1,8 @@
 //! Table columns of pods.
 
-use crate::columns::{Column, Row, age_of, or, cells};
-use api_types::core::v1::Pod;
 use crate::columns::RowCondition;
+use crate::columns::{Column, Row, age_of, cells, or};
+use api_types::core::v1::Pod;
 use rules::core::v1::pod::state;
 
 /// Columns as clients see them.
@@ -10,7 +10,10 @@ pub const COLUMNS: &[Column] = &[
     Column::NAME,
     Column::text("Ready", "The aggregate readiness state of this pod for accepting traffic."),
     Column::text("Status", "The aggregate status of the containers in this pod."),
-    Column::text("Restarts", "The number of times the containers in this pod have been restarted and when the last container in this pod has restarted."),
+    Column::text(
+        "Restarts",
+        "The number of times the containers in this pod have been restarted and when the last container in this pod has restarted.",
+    ),
     Column::AGE,
     Column::field("IP", "k8s.io.api.core.v1.PodStatus", "podIP").wide(),
     Column::field("Node", "k8s.io.api.core.v1.PodSpec", "nodeName").wide(),
@@ -29,7 +32,10 @@ pub fn row(pod: &Pod, now: jiff::Timestamp) -> Row {
     let gates = if pod.spec.readiness_gates.is_empty() {
         "<none>".to_owned()
     } else {
-        let holds = |gate: &str| rules::core::v1::pod::meaning::condition(&pod.status, gate).is_some_and(|condition| condition.status == "True");
+        let holds = |gate: &str| {
+            rules::core::v1::pod::meaning::condition(&pod.status, gate)
+                .is_some_and(|condition| condition.status == "True")
+        };
         let open = pod.spec.readiness_gates.iter().filter(|gate| holds(&gate.condition_type)).count();
         format!("{open}/{}", pod.spec.readiness_gates.len())
     };

@@ -32,24 +32,31 @@ pub static EVICT: Evict = Evict;
 pub struct Evict;
 
 fn served(group: &str, plural: &str) -> Result<&'static Entry, StatusError> {
-    crate::find(group, "v1", plural).ok_or_else(|| StatusError::internal_error(format!("{plural} are not served")))
+    crate::find(group, "v1", plural)
+        .ok_or_else(|| StatusError::internal_error(format!("{plural} are not served")))
 }
 
 /// Pods that disturb no one when they go.
 fn ignores_budgets(pod: &Pod) -> bool {
-    matches!(pod.status.phase.as_str(), "Succeeded" | "Failed" | "Pending") || pod.metadata.deletion_timestamp.is_some()
+    matches!(pod.status.phase.as_str(), "Succeeded" | "Failed" | "Pending")
+        || pod.metadata.deletion_timestamp.is_some()
 }
 
 fn too_many(budget: &str) -> StatusError {
-    StatusError::too_many_requests("Cannot evict pod as it would violate the pod's disruption budget.", 10).with_cause(
-        "DisruptionBudget",
-        format!("The disruption budget {budget} is still being processed by the server."),
-        "",
-    )
+    StatusError::too_many_requests("Cannot evict pod as it would violate the pod's disruption budget.", 10)
+        .with_cause(
+            "DisruptionBudget",
+            format!("The disruption budget {budget} is still being processed by the server."),
+            "",
+        )
 }
 
 /// Takes one disruption off the budget, or says why there is none.
-pub fn take_disruption(budget: &mut PodDisruptionBudget, pod: &str, now: jiff::Timestamp) -> Result<(), StatusError> {
+pub fn take_disruption(
+    budget: &mut PodDisruptionBudget,
+    pod: &str,
+    now: jiff::Timestamp,
+) -> Result<(), StatusError> {
     let name = budget.metadata.name.clone();
     let status = &mut budget.status;
     let resource = GroupResource::new("policy", "poddisruptionbudget");
@@ -60,28 +67,49 @@ pub fn take_disruption(budget: &mut PodDisruptionBudget, pod: &str, now: jiff::T
         return Err(StatusError::forbidden(&resource, &name, "pdb disruptions allowed is negative"));
     }
     if status.disrupted_pods.len() > MOST_DISRUPTED {
-        return Err(StatusError::forbidden(&resource, &name, "DisruptedPods map too big - too many evictions not confirmed by PDB controller"));
+        return Err(StatusError::forbidden(
+            &resource,
+            &name,
+            "DisruptedPods map too big - too many evictions not confirmed by PDB controller",
+        ));
     }
     if status.disruptions_allowed == 0 {
-        let refused = status.conditions.iter().find(|condition| condition.type_ == "DisruptionAllowed").filter(|condition| condition.status == "False" && !condition.message.is_empty());
+        let refused = status
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == "DisruptionAllowed")
+            .filter(|condition| condition.status == "False" && !condition.message.is_empty());
         let message = match refused {
             Some(condition) if condition.reason == "SyncFailed" => {
-                format!("The disruption budget {name} does not allow evicting pods currently because it failed sync: {}", condition.message)
+                format!(
+                    "The disruption budget {name} does not allow evicting pods currently because it failed sync: {}",
+                    condition.message
+                )
             }
             _ if status.current_healthy <= status.desired_healthy => {
-                format!("The disruption budget {name} needs {} healthy pods and has {} currently", status.desired_healthy, status.current_healthy)
+                format!(
+                    "The disruption budget {name} needs {} healthy pods and has {} currently",
+                    status.desired_healthy, status.current_healthy
+                )
             }
             Some(condition) => {
-                format!("The disruption budget {name} does not allow evicting pods currently ({}): {}", condition.reason, condition.message)
+                format!(
+                    "The disruption budget {name} does not allow evicting pods currently ({}): {}",
+                    condition.reason, condition.message
+                )
             }
             None => format!("The disruption budget {name} does not allow evicting pods currently"),
         };
-        let error = StatusError::too_many_requests("Cannot evict pod as it would violate the pod's disruption budget.", 0);
+        let error = StatusError::too_many_requests(
+            "Cannot evict pod as it would violate the pod's disruption budget.",
+            0,
+        );
         return Err(error.with_cause("DisruptionBudget", message, ""));
     }
     status.disruptions_allowed -= 1;
     if status.disruptions_allowed == 0
-        && let Some(condition) = status.conditions.iter_mut().find(|condition| condition.type_ == "DisruptionAllowed")
+        && let Some(condition) =
+            status.conditions.iter_mut().find(|condition| condition.type_ == "DisruptionAllowed")
     {
         condition.status = "False".to_owned();
         condition.reason = "InsufficientPods".to_owned();
@@ -100,7 +128,10 @@ fn frees_unhealthy(budget: &PodDisruptionBudget) -> bool {
 }
 
 fn typed<T: machinery::Resource>(object: &dyn Object) -> Result<T, StatusError> {
-    object.downcast_ref::<T>().cloned().ok_or_else(|| StatusError::internal_error(format!("the stored object is not a {}", T::KIND)))
+    object
+        .downcast_ref::<T>()
+        .cloned()
+        .ok_or_else(|| StatusError::internal_error(format!("the stored object is not a {}", T::KIND)))
 }
 
 fn has_version(options: &DeleteOptions) -> bool {
@@ -116,7 +147,13 @@ fn with_version(options: &DeleteOptions, version: &str) -> DeleteOptions {
 
 impl Evict {
     /// Says in the pod why it goes, then deletes it.
-    async fn delete(&self, context: &Context, at: Address<'_>, options: &DeleteOptions, objects: &dyn Objects) -> Result<(), StatusError> {
+    async fn delete(
+        &self,
+        context: &Context,
+        at: Address<'_>,
+        options: &DeleteOptions,
+        objects: &dyn Objects,
+    ) -> Result<(), StatusError> {
         if context.dry_run {
             return objects.delete(context, at, options).await;
         }
@@ -126,13 +163,25 @@ impl Evict {
                 return Err(StatusError::internal_error("the stored object is not a pod"));
             };
             let resource = GroupResource::new("", "Pod");
-            if let Some(uid) = wanted.as_ref().and_then(|wanted| wanted.uid.as_ref()).filter(|uid| !uid.is_empty() && **uid != pod.metadata.uid) {
-                let why = format!("the UID in the precondition ({uid}) does not match the UID in record ({}). The object might have been deleted and then recreated", pod.metadata.uid);
+            if let Some(uid) = wanted
+                .as_ref()
+                .and_then(|wanted| wanted.uid.as_ref())
+                .filter(|uid| !uid.is_empty() && **uid != pod.metadata.uid)
+            {
+                let why = format!(
+                    "the UID in the precondition ({uid}) does not match the UID in record ({}). The object might have been deleted and then recreated",
+                    pod.metadata.uid
+                );
                 return Err(StatusError::conflict(&resource, &pod.metadata.name, why));
             }
             let version = wanted.as_ref().and_then(|wanted| wanted.resource_version.as_ref());
-            if let Some(version) = version.filter(|version| !version.is_empty() && **version != pod.metadata.resource_version) {
-                let why = format!("the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record ({}). The object might have been modified", pod.metadata.resource_version);
+            if let Some(version) =
+                version.filter(|version| !version.is_empty() && **version != pod.metadata.resource_version)
+            {
+                let why = format!(
+                    "the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record ({}). The object might have been modified",
+                    pod.metadata.resource_version
+                );
                 return Err(StatusError::conflict(&resource, &pod.metadata.name, why));
             }
             let condition = PodCondition {
@@ -148,12 +197,20 @@ impl Evict {
         let written = objects.change(context, at, change).await?;
         // Our own write moved the version that the client asked for.
         if has_version(options) {
-            return objects.delete(context, at, &with_version(options, &written.meta().resource_version)).await;
+            return objects
+                .delete(context, at, &with_version(options, &written.meta().resource_version))
+                .await;
         }
         objects.delete(context, at, options).await
     }
 
-    async fn evict(&self, context: &Context, at: Address<'_>, eviction: &Eviction, objects: &dyn Objects) -> Result<(), StatusError> {
+    async fn evict(
+        &self,
+        context: &Context,
+        at: Address<'_>,
+        eviction: &Eviction,
+        objects: &dyn Objects,
+    ) -> Result<(), StatusError> {
         let mut options = eviction.delete_options.as_deref().cloned().unwrap_or_default();
         if context.dry_run && options.dry_run.is_empty() {
             options.dry_run.push("All".to_owned());
@@ -165,7 +222,11 @@ impl Evict {
             }
             let ended = meaning::is_terminal(&pod) || pod.metadata.deletion_timestamp.is_some();
             // A pending pod may become healthy, and then counts, between our look and the delete.
-            let guarded = if ended || has_version(&options) { options.clone() } else { with_version(&options, &pod.metadata.resource_version) };
+            let guarded = if ended || has_version(&options) {
+                options.clone()
+            } else {
+                with_version(&options, &pod.metadata.resource_version)
+            };
             match self.delete(context, at, &guarded, objects).await {
                 Err(error) if error.is_conflict() && !has_version(&options) && attempt < TRIES => {
                     pod = typed(objects.get(at).await?.as_ref())?;
@@ -201,16 +262,23 @@ impl Evict {
         self.delete(context, at, &options, objects).await
     }
 
-    async fn charge(&self, context: &Context, budget: Address<'_>, pod: &str, objects: &dyn Objects) -> Result<(), StatusError> {
+    async fn charge(
+        &self,
+        context: &Context,
+        budget: Address<'_>,
+        pod: &str,
+        objects: &dyn Objects,
+    ) -> Result<(), StatusError> {
         let now = context.now;
         if context.dry_run {
             let mut budget: PodDisruptionBudget = typed(objects.get(budget).await?.as_ref())?;
             return take_disruption(&mut budget, pod, now);
         }
-        let change = Box::new(move |object: &mut dyn Object| match object.downcast_mut::<PodDisruptionBudget>() {
-            Some(budget) => take_disruption(budget, pod, now),
-            None => Err(StatusError::internal_error("the stored object is not a disruption budget")),
-        });
+        let change =
+            Box::new(move |object: &mut dyn Object| match object.downcast_mut::<PodDisruptionBudget>() {
+                Some(budget) => take_disruption(budget, pod, now),
+                None => Err(StatusError::internal_error("the stored object is not a disruption budget")),
+            });
         objects.change(context, budget, change).await.map(|_| ())
     }
 }
@@ -228,10 +296,14 @@ impl Action for Evict {
         if eviction.metadata.name != name {
             return Err(StatusError::bad_request("name in URL does not match name in Eviction object"));
         }
-        let unreadable = eviction.delete_options.as_ref().and_then(|options| options.ignore_store_read_error_with_cluster_breaking_potential);
+        let unreadable = eviction
+            .delete_options
+            .as_ref()
+            .and_then(|options| options.ignore_store_read_error_with_cluster_breaking_potential);
         if unreadable == Some(true) {
             let path = Path::new("deleteOptions").child("ignoreStoreReadErrorWithClusterBreakingPotential");
-            let error = Error::invalid(&path, true, "can not be set for pod eviction, try after removing the option");
+            let error =
+                Error::invalid(&path, true, "can not be set for pod eviction, try after removing the option");
             return Err(StatusError::invalid(&GroupKind::new("policy", "Eviction"), name, &[error]));
         }
         Ok(())
@@ -274,7 +346,8 @@ mod tests {
                 assert!(budget.status.disrupted_pods.contains_key("web"));
             }
             (Err(error), Err((code, text))) => {
-                let causes = error.cause("DisruptionBudget").map(|cause| cause.message.clone()).unwrap_or_default();
+                let causes =
+                    error.cause("DisruptionBudget").map(|cause| cause.message.clone()).unwrap_or_default();
                 assert_eq!(error.code(), code);
                 assert!(format!("{error} {causes}").contains(text), "{error} {causes}");
             }
@@ -285,9 +358,18 @@ mod tests {
     #[test]
     fn budgets() {
         check(budget(2, 3, 1, 2), Ok(1));
-        check(budget(0, 1, 1, 2), Err((429, "The disruption budget b needs 1 healthy pods and has 1 currently")));
-        check(budget(0, 3, 1, 2), Err((429, "The disruption budget b does not allow evicting pods currently")));
-        check(budget(1, 3, 1, 1), Err((429, "The disruption budget b is still being processed by the server.")));
+        check(
+            budget(0, 1, 1, 2),
+            Err((429, "The disruption budget b needs 1 healthy pods and has 1 currently")),
+        );
+        check(
+            budget(0, 3, 1, 2),
+            Err((429, "The disruption budget b does not allow evicting pods currently")),
+        );
+        check(
+            budget(1, 3, 1, 1),
+            Err((429, "The disruption budget b is still being processed by the server.")),
+        );
         check(budget(-1, 3, 1, 2), Err((403, "pdb disruptions allowed is negative")));
     }
 }

@@ -57,12 +57,20 @@ fn merge_label_keys(pod: &mut Pod) {
     let labels = &pod.metadata.labels;
     if let Some(affinity) = &mut pod.spec.affinity {
         if let Some(pods) = &mut affinity.pod_affinity {
-            pods.preferred_during_scheduling_ignored_during_execution.iter_mut().for_each(|weighted| extend_term(&mut weighted.pod_affinity_term, labels));
-            pods.required_during_scheduling_ignored_during_execution.iter_mut().for_each(|term| extend_term(term, labels));
+            pods.preferred_during_scheduling_ignored_during_execution
+                .iter_mut()
+                .for_each(|weighted| extend_term(&mut weighted.pod_affinity_term, labels));
+            pods.required_during_scheduling_ignored_during_execution
+                .iter_mut()
+                .for_each(|term| extend_term(term, labels));
         }
         if let Some(pods) = &mut affinity.pod_anti_affinity {
-            pods.preferred_during_scheduling_ignored_during_execution.iter_mut().for_each(|weighted| extend_term(&mut weighted.pod_affinity_term, labels));
-            pods.required_during_scheduling_ignored_during_execution.iter_mut().for_each(|term| extend_term(term, labels));
+            pods.preferred_during_scheduling_ignored_during_execution
+                .iter_mut()
+                .for_each(|weighted| extend_term(&mut weighted.pod_affinity_term, labels));
+            pods.required_during_scheduling_ignored_during_execution
+                .iter_mut()
+                .for_each(|term| extend_term(term, labels));
         }
     }
     for constraint in &mut pod.spec.topology_spread_constraints {
@@ -78,16 +86,30 @@ fn app_armor_from_annotations(pod: &mut Pod) {
         return;
     }
     let of_pod = pod.spec.security_context.as_ref().and_then(|context| context.app_armor_profile.clone());
-    let names: Vec<String> = containers::each(&pod.spec, &machinery::field::Path::new("spec")).into_iter().map(|(container, _)| container.name.clone()).collect();
+    let names: Vec<String> = containers::each(&pod.spec, &machinery::field::Path::new("spec"))
+        .into_iter()
+        .map(|(container, _)| container.name.clone())
+        .collect();
     for name in names {
-        let Some(annotation) = pod.metadata.annotations.get(&format!("{}{name}", security::APP_ARMOR)) else { continue };
+        let Some(annotation) = pod.metadata.annotations.get(&format!("{}{name}", security::APP_ARMOR)) else {
+            continue;
+        };
         let Some(profile) = security::app_armor_from_annotation(annotation) else { continue };
         if of_pod.as_deref() == Some(&profile) {
             continue;
         }
         let spec = &mut pod.spec;
-        if let Some(container) = spec.init_containers.iter_mut().chain(&mut spec.containers).find(|container| container.name == name) {
-            container.security_context.get_or_insert_default().app_armor_profile.get_or_insert_with(|| Box::new(profile));
+        if let Some(container) = spec
+            .init_containers
+            .iter_mut()
+            .chain(&mut spec.containers)
+            .find(|container| container.name == name)
+        {
+            container
+                .security_context
+                .get_or_insert_default()
+                .app_armor_profile
+                .get_or_insert_with(|| Box::new(profile));
         }
     }
 }

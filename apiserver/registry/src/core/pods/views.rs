@@ -3,12 +3,10 @@
 use super::prepare;
 use crate::{Context, View, strategy::ResetFields};
 use api_types::core::v1::{Container, Pod};
-use machinery::{
-    field::{ErrorList, Path},
-};
+use machinery::field::{ErrorList, Path};
 use rules::{
     addresses,
-    core::v1::pod::{fields, update},
+    core::v1::pod::{fields, resize, status_update, update},
 };
 use std::collections::BTreeMap;
 
@@ -31,13 +29,17 @@ impl View for Status {
     }
 
     fn validate_update(&self, _context: &Context, new: &Pod, old: &Pod) -> ErrorList {
-        update::validate_status(new, old)
+        status_update::validate(new, old)
     }
 
     fn warnings_on_update(&self, _context: &Context, new: &Pod, _old: &Pod) -> Vec<String> {
         let status = Path::new("status");
-        let pod = new.status.pod_ips.iter().enumerate().flat_map(|(index, ip)| addresses::ip_warnings(&status.child("podIPs").index(index).child("ip"), &ip.ip));
-        let host = new.status.host_ips.iter().enumerate().flat_map(|(index, ip)| addresses::ip_warnings(&status.child("hostIPs").index(index).child("ip"), &ip.ip));
+        let pod = new.status.pod_ips.iter().enumerate().flat_map(|(index, ip)| {
+            addresses::ip_warnings(&status.child("podIPs").index(index).child("ip"), &ip.ip)
+        });
+        let host = new.status.host_ips.iter().enumerate().flat_map(|(index, ip)| {
+            addresses::ip_warnings(&status.child("hostIPs").index(index).child("ip"), &ip.ip)
+        });
         pod.chain(host).collect()
     }
 
@@ -123,7 +125,7 @@ impl View for Resize {
     }
 
     fn validate_update(&self, _context: &Context, new: &Pod, old: &Pod) -> ErrorList {
-        update::validate_resize(new, old)
+        resize::validate(new, old)
     }
 
     fn reset_fields(&self) -> ResetFields {

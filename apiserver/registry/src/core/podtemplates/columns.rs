@@ -1,6 +1,6 @@
 //! Table columns of podtemplates.
 
-use crate::columns::{Column, Row, containers, cells};
+use crate::columns::{Column, Row, cells, containers};
 use api_types::core::v1::PodTemplate;
 use rules::selector::labels_shown;
 

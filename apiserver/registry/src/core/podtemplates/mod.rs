@@ -5,7 +5,10 @@ pub mod columns;
 use crate::{Column, Context, Entry, Row, Strategy};
 use api_types::core::v1::PodTemplate;
 use machinery::field::ErrorList;
-use rules::core::v1::{pod, pod_template::{defaults, validation}};
+use rules::core::v1::{
+    pod,
+    pod_template::{defaults, validation},
+};
 
 /// The row.
 pub fn entry() -> Entry {

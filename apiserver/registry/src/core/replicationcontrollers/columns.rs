@@ -1,6 +1,6 @@
 //! Table columns of replicationcontrollers.
 
-use crate::columns::{Column, Row, age_of, containers, cells};
+use crate::columns::{Column, Row, age_of, cells, containers};
 use api_types::core::v1::ReplicationController;
 use rules::selector::labels_shown;
 
@@ -19,7 +19,8 @@ pub const COLUMNS: &[Column] = &[
 /// A replication controller as a row.
 pub fn row(controller: &ReplicationController, now: jiff::Timestamp) -> Row {
     let template = controller.spec.template.as_ref();
-    let (names, images) = containers(template.map(|template| template.spec.containers.as_slice()).unwrap_or_default());
+    let (names, images) =
+        containers(template.map(|template| template.spec.containers.as_slice()).unwrap_or_default());
     cells![
         controller.metadata.name.as_str(),
         controller.spec.replicas.unwrap_or(0),

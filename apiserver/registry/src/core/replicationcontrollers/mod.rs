@@ -2,7 +2,9 @@
 
 pub mod columns;
 
-use crate::{Column, Context, Entry, GarbageCollection, Row, Scaling, Strategy, View, scaling, strategy::ResetFields};
+use crate::{
+    Column, Context, Entry, GarbageCollection, Row, Scaling, Strategy, View, scaling, strategy::ResetFields,
+};
 use api_types::core::v1::ReplicationController;
 use machinery::field::ErrorList;
 use rules::core::v1::{
@@ -15,7 +17,11 @@ pub fn entry() -> Entry {
     Entry::new(&ReplicationControllers).prefix("controllers").view("status", &Status).scale(&SCALE)
 }
 
-static SCALE: Scaling = Scaling { read: scaling::read_replication_controller, write: scaling::write_replication_controller, replicas_path: &["spec", "replicas"] };
+static SCALE: Scaling = Scaling {
+    read: scaling::read_replication_controller,
+    write: scaling::write_replication_controller,
+    replicas_path: &["spec", "replicas"],
+};
 
 /// Strategy of the resource itself.
 pub struct ReplicationControllers;
@@ -44,7 +50,12 @@ impl Strategy for ReplicationControllers {
         validation::validate(object)
     }
 
-    fn prepare_for_update(&self, _context: &Context, new: &mut ReplicationController, old: &ReplicationController) {
+    fn prepare_for_update(
+        &self,
+        _context: &Context,
+        new: &mut ReplicationController,
+        old: &ReplicationController,
+    ) {
         new.status = old.status.clone();
         drop_disabled(new, Some(old));
         if new.spec != old.spec {
@@ -52,7 +63,12 @@ impl Strategy for ReplicationControllers {
         }
     }
 
-    fn validate_update(&self, _context: &Context, new: &ReplicationController, old: &ReplicationController) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &ReplicationController,
+        old: &ReplicationController,
+    ) -> ErrorList {
         validation::validate_update(new, old)
     }
 
@@ -83,11 +99,21 @@ pub struct Status;
 impl View for Status {
     type Kind = ReplicationController;
 
-    fn prepare_for_update(&self, _context: &Context, new: &mut ReplicationController, old: &ReplicationController) {
+    fn prepare_for_update(
+        &self,
+        _context: &Context,
+        new: &mut ReplicationController,
+        old: &ReplicationController,
+    ) {
         new.spec = old.spec.clone();
     }
 
-    fn validate_update(&self, _context: &Context, new: &ReplicationController, old: &ReplicationController) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &ReplicationController,
+        old: &ReplicationController,
+    ) -> ErrorList {
         validation::validate_status_update(new, old)
     }
 

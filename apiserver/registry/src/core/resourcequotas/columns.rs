@@ -6,8 +6,14 @@ use api_types::core::v1::ResourceQuota;
 /// Columns as clients see them.
 pub const COLUMNS: &[Column] = &[
     Column::NAME,
-    Column::text("Request", "Request represents a minimum amount of cpu/memory that a container may consume."),
-    Column::text("Limit", "Limits control the maximum amount of cpu/memory that a container may use independent of contention on the node."),
+    Column::text(
+        "Request",
+        "Request represents a minimum amount of cpu/memory that a container may consume.",
+    ),
+    Column::text(
+        "Limit",
+        "Limits control the maximum amount of cpu/memory that a container may use independent of contention on the node.",
+    ),
     Column::AGE,
 ];
 

@@ -13,5 +13,10 @@ pub const COLUMNS: &[Column] = &[
 
 /// A secret as a row.
 pub fn row(secret: &Secret, now: jiff::Timestamp) -> Row {
-    cells![secret.metadata.name.as_str(), secret.type_.as_str(), secret.data.len(), age_of(&secret.metadata, now)]
+    cells![
+        secret.metadata.name.as_str(),
+        secret.type_.as_str(),
+        secret.data.len(),
+        age_of(&secret.metadata, now)
+    ]
 }

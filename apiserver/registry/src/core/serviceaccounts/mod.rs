@@ -29,7 +29,9 @@ fn warnings(new: &ServiceAccount, old: Option<&ServiceAccount>) -> Vec<String> {
     if !set(new) || old.is_some_and(set) {
         return Vec::new();
     }
-    vec![format!("metadata.annotations[{MOUNTABLE}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets")]
+    vec![format!(
+        "metadata.annotations[{MOUNTABLE}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"
+    )]
 }
 
 impl Strategy for ServiceAccounts {
@@ -55,7 +57,12 @@ impl Strategy for ServiceAccounts {
         validation::validate_update(new, old)
     }
 
-    fn warnings_on_update(&self, _context: &Context, new: &ServiceAccount, old: &ServiceAccount) -> Vec<String> {
+    fn warnings_on_update(
+        &self,
+        _context: &Context,
+        new: &ServiceAccount,
+        old: &ServiceAccount,
+    ) -> Vec<String> {
         warnings(new, Some(old))
     }
 

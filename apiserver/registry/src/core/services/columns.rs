@@ -1,6 +1,6 @@
 //! Table columns of services.
 
-use crate::columns::{Column, Row, age_of, or, cells};
+use crate::columns::{Column, Row, age_of, cells, or};
 use api_types::core::v1::Service;
 use rules::selector::labels_shown;
 use std::collections::BTreeSet;
@@ -27,7 +27,11 @@ fn external(service: &Service) -> String {
                 .load_balancer
                 .ingress
                 .iter()
-                .map(|ingress| if ingress.ip.is_empty() { ingress.hostname.as_str() } else { ingress.ip.as_str() })
+                .map(
+                    |ingress| {
+                        if ingress.ip.is_empty() { ingress.hostname.as_str() } else { ingress.ip.as_str() }
+                    },
+                )
                 .filter(|address| !address.is_empty())
                 .collect();
             if balancers.is_empty() && ips.is_empty() {

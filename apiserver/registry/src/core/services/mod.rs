@@ -10,7 +10,10 @@ use std::collections::BTreeSet;
 
 /// The row.
 pub fn entry() -> Entry {
-    Entry::new(&Services).prefix("services/specs").connect("proxy", Connect::ServiceProxy).view("status", &Status)
+    Entry::new(&Services)
+        .prefix("services/specs")
+        .connect("proxy", Connect::ServiceProxy)
+        .view("status", &Status)
 }
 
 /// Strategy of the resource itself.
@@ -40,7 +43,8 @@ fn drop_fields_of_old_type(new: &mut Service, old: &Service) {
     if has_ports(before) && !has_ports(now) && node_ports(before).is_superset(&node_ports(now)) {
         now.ports.iter_mut().for_each(|port| port.node_port = 0);
     }
-    let checked = |spec: &ServiceSpec| spec.type_ == "LoadBalancer" && spec.external_traffic_policy == "Local";
+    let checked =
+        |spec: &ServiceSpec| spec.type_ == "LoadBalancer" && spec.external_traffic_policy == "Local";
     if checked(before) && !checked(now) && before.health_check_node_port == now.health_check_node_port {
         now.health_check_node_port = 0;
     }

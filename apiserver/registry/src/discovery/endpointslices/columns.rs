@@ -32,7 +32,8 @@ pub fn row(slice: &EndpointSlice, now: jiff::Timestamp) -> Row {
             _ => "*".to_owned(),
         })
         .collect::<Vec<_>>();
-    let addresses = slice.endpoints.iter().flat_map(|endpoint| endpoint.addresses.iter().cloned()).collect::<Vec<_>>();
+    let addresses =
+        slice.endpoints.iter().flat_map(|endpoint| endpoint.addresses.iter().cloned()).collect::<Vec<_>>();
     cells![
         slice.metadata.name.as_str(),
         slice.address_type.as_str(),

@@ -50,7 +50,9 @@ impl Strategy for EndpointSlices {
 
     fn prepare_for_update(&self, _context: &Context, new: &mut EndpointSlice, old: &EndpointSlice) {
         align_topology(new);
-        if (&new.address_type, &new.endpoints, &new.ports, &new.metadata.labels) != (&old.address_type, &old.endpoints, &old.ports, &old.metadata.labels) {
+        if (&new.address_type, &new.endpoints, &new.ports, &new.metadata.labels)
+            != (&old.address_type, &old.endpoints, &old.ports, &old.metadata.labels)
+        {
             new.metadata.generation = old.metadata.generation + 1;
         }
     }
@@ -59,7 +61,12 @@ impl Strategy for EndpointSlices {
         validation::validate_update(new, old)
     }
 
-    fn warnings_on_update(&self, _context: &Context, new: &EndpointSlice, _old: &EndpointSlice) -> Vec<String> {
+    fn warnings_on_update(
+        &self,
+        _context: &Context,
+        new: &EndpointSlice,
+        _old: &EndpointSlice,
+    ) -> Vec<String> {
         crate::warnings::for_slice_addresses(new)
     }
 

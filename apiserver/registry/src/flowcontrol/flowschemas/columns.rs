@@ -22,6 +22,11 @@ pub fn row(schema: &FlowSchema, now: jiff::Timestamp) -> Row {
         spec.matching_precedence,
         spec.distinguisher_method.as_ref().map_or("<none>", |method| method.type_.as_str()),
         age_of(&schema.metadata, now),
-        schema.status.conditions.iter().find(|condition| condition.type_ == "Dangling").map_or("?", |condition| condition.status.as_str()),
+        schema
+            .status
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == "Dangling")
+            .map_or("?", |condition| condition.status.as_str()),
     ]
 }

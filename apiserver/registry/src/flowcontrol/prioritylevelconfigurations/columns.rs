@@ -8,7 +8,11 @@ use serde_json::Value;
 pub const COLUMNS: &[Column] = &[
     Column::NAME,
     Column::field("Type", "k8s.io.api.flowcontrol.v1.PriorityLevelConfigurationSpec", "type"),
-    Column::field("NominalConcurrencyShares", "k8s.io.api.flowcontrol.v1.LimitedPriorityLevelConfiguration", "nominalConcurrencyShares"),
+    Column::field(
+        "NominalConcurrencyShares",
+        "k8s.io.api.flowcontrol.v1.LimitedPriorityLevelConfiguration",
+        "nominalConcurrencyShares",
+    ),
     Column::field("Queues", "k8s.io.api.flowcontrol.v1.QueuingConfiguration", "queues"),
     Column::field("HandSize", "k8s.io.api.flowcontrol.v1.QueuingConfiguration", "handSize"),
     Column::field("QueueLengthLimit", "k8s.io.api.flowcontrol.v1.QueuingConfiguration", "queueLengthLimit"),

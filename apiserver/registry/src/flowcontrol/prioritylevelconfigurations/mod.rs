@@ -31,7 +31,12 @@ impl Strategy for PriorityLevelConfigurations {
         validation::validate(object)
     }
 
-    fn prepare_for_update(&self, _context: &Context, new: &mut PriorityLevelConfiguration, old: &PriorityLevelConfiguration) {
+    fn prepare_for_update(
+        &self,
+        _context: &Context,
+        new: &mut PriorityLevelConfiguration,
+        old: &PriorityLevelConfiguration,
+    ) {
         new.status = old.status.clone();
 
         if new.spec != old.spec {
@@ -39,7 +44,12 @@ impl Strategy for PriorityLevelConfigurations {
         }
     }
 
-    fn validate_update(&self, _context: &Context, new: &PriorityLevelConfiguration, old: &PriorityLevelConfiguration) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &PriorityLevelConfiguration,
+        old: &PriorityLevelConfiguration,
+    ) -> ErrorList {
         validation::validate_update(new, old)
     }
 
@@ -62,7 +72,12 @@ pub struct Status;
 impl View for Status {
     type Kind = PriorityLevelConfiguration;
 
-    fn prepare_for_update(&self, _context: &Context, new: &mut PriorityLevelConfiguration, old: &PriorityLevelConfiguration) {
+    fn prepare_for_update(
+        &self,
+        _context: &Context,
+        new: &mut PriorityLevelConfiguration,
+        old: &PriorityLevelConfiguration,
+    ) {
         let managed = std::mem::take(&mut new.metadata.managed_fields);
         let version = std::mem::take(&mut new.metadata.resource_version);
         new.metadata = old.metadata.clone();
@@ -71,7 +86,12 @@ impl View for Status {
         new.spec = old.spec.clone();
     }
 
-    fn validate_update(&self, _context: &Context, new: &PriorityLevelConfiguration, old: &PriorityLevelConfiguration) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &PriorityLevelConfiguration,
+        old: &PriorityLevelConfiguration,
+    ) -> ErrorList {
         validation::validate_status_update(new, old)
     }
 

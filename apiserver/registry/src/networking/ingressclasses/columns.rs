@@ -13,7 +13,11 @@ pub const COLUMNS: &[Column] = &[
 
 /// An ingress class as a row.
 pub fn row(class: &IngressClass, now: jiff::Timestamp) -> Row {
-    let default = class.metadata.annotations.get("ingressclass.kubernetes.io/is-default-class").is_some_and(|value| value == "true");
+    let default = class
+        .metadata
+        .annotations
+        .get("ingressclass.kubernetes.io/is-default-class")
+        .is_some_and(|value| value == "true");
     let parameters = match &class.spec.parameters {
         None => "<none>".to_owned(),
         Some(parameters) => match &parameters.api_group {

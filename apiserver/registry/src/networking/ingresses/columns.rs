@@ -7,7 +7,10 @@ use std::collections::BTreeSet;
 /// Columns as clients see them.
 pub const COLUMNS: &[Column] = &[
     Column::NAME,
-    Column::text("Class", "The name of the IngressClass resource that should be used for additional configuration"),
+    Column::text(
+        "Class",
+        "The name of the IngressClass resource that should be used for additional configuration",
+    ),
     Column::text("Hosts", "Hosts that incoming requests are matched against before the ingress rule"),
     Column::text("Address", "Address is a list containing ingress points for the load-balancer"),
     Column::text("Ports", "Ports of TLS configurations that open"),

@@ -4,10 +4,8 @@ use crate::columns::{Column, Row, age_of, cells};
 use api_types::networking::v1::IPAddress;
 
 /// Columns as clients see them.
-pub const COLUMNS: &[Column] = &[
-    Column::NAME,
-    Column::field("ParentRef", "k8s.io.api.networking.v1.IPAddressSpec", "parentRef"),
-];
+pub const COLUMNS: &[Column] =
+    &[Column::NAME, Column::field("ParentRef", "k8s.io.api.networking.v1.IPAddressSpec", "parentRef")];
 
 /// An address as a row. Upstream sends the age although no column announces it.
 pub fn row(address: &IPAddress, now: jiff::Timestamp) -> Row {

@@ -13,5 +13,9 @@ pub const COLUMNS: &[Column] = &[
 
 /// A network policy as a row.
 pub fn row(policy: &NetworkPolicy, now: jiff::Timestamp) -> Row {
-    cells![policy.metadata.name.as_str(), shown(Some(&policy.spec.pod_selector)), age_of(&policy.metadata, now)]
+    cells![
+        policy.metadata.name.as_str(),
+        shown(Some(&policy.spec.pod_selector)),
+        age_of(&policy.metadata, now)
+    ]
 }

@@ -44,7 +44,12 @@ impl Strategy for NetworkPolicies {
         validation::validate_update(new, old)
     }
 
-    fn warnings_on_update(&self, _context: &Context, new: &NetworkPolicy, _old: &NetworkPolicy) -> Vec<String> {
+    fn warnings_on_update(
+        &self,
+        _context: &Context,
+        new: &NetworkPolicy,
+        _old: &NetworkPolicy,
+    ) -> Vec<String> {
         validation::warnings(new)
     }
 

@@ -27,7 +27,12 @@ impl Strategy for PodDisruptionBudgets {
         validation::validate(object)
     }
 
-    fn prepare_for_update(&self, _context: &Context, new: &mut PodDisruptionBudget, old: &PodDisruptionBudget) {
+    fn prepare_for_update(
+        &self,
+        _context: &Context,
+        new: &mut PodDisruptionBudget,
+        old: &PodDisruptionBudget,
+    ) {
         new.status = old.status.clone();
 
         if new.spec != old.spec {
@@ -35,7 +40,12 @@ impl Strategy for PodDisruptionBudgets {
         }
     }
 
-    fn validate_update(&self, _context: &Context, new: &PodDisruptionBudget, old: &PodDisruptionBudget) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &PodDisruptionBudget,
+        old: &PodDisruptionBudget,
+    ) -> ErrorList {
         validation::validate_update(new, old)
     }
 
@@ -62,11 +72,21 @@ pub struct Status;
 impl View for Status {
     type Kind = PodDisruptionBudget;
 
-    fn prepare_for_update(&self, _context: &Context, new: &mut PodDisruptionBudget, old: &PodDisruptionBudget) {
+    fn prepare_for_update(
+        &self,
+        _context: &Context,
+        new: &mut PodDisruptionBudget,
+        old: &PodDisruptionBudget,
+    ) {
         new.spec = old.spec.clone();
     }
 
-    fn validate_update(&self, _context: &Context, new: &PodDisruptionBudget, old: &PodDisruptionBudget) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &PodDisruptionBudget,
+        old: &PodDisruptionBudget,
+    ) -> ErrorList {
         validation::validate_status_update(new, old)
     }
 

@@ -1,6 +1,6 @@
 //! Table columns of clusterrolebindings.
 
-use crate::columns::{Column, Row, age_of, subjects, cells};
+use crate::columns::{Column, Row, age_of, cells, subjects};
 use api_types::rbac::v1::ClusterRoleBinding;
 
 /// Columns as clients see them.

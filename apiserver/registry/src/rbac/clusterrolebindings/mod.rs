@@ -26,7 +26,12 @@ impl Strategy for ClusterRoleBindings {
         validation::validate_cluster(object)
     }
 
-    fn validate_update(&self, _context: &Context, new: &ClusterRoleBinding, old: &ClusterRoleBinding) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &ClusterRoleBinding,
+        old: &ClusterRoleBinding,
+    ) -> ErrorList {
         validation::validate_cluster_update(new, old)
     }
 

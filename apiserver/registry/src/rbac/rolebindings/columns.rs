@@ -1,6 +1,6 @@
 //! Table columns of rolebindings.
 
-use crate::columns::{Column, Row, age_of, subjects, cells};
+use crate::columns::{Column, Row, age_of, cells, subjects};
 use api_types::rbac::v1::RoleBinding;
 
 /// Columns as clients see them.

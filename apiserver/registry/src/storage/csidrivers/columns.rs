@@ -1,6 +1,6 @@
 //! Table columns of csidrivers.
 
-use crate::columns::{Column, Row, age_of, or, cells};
+use crate::columns::{Column, Row, age_of, cells, or};
 use api_types::storage::v1::CSIDriver;
 
 /// Columns as clients see them.
@@ -10,7 +10,8 @@ pub const COLUMNS: &[Column] = &[
     Column::field("PodInfoOnMount", "k8s.io.api.storage.v1.CSIDriverSpec", "podInfoOnMount").of("boolean"),
     Column::field("StorageCapacity", "k8s.io.api.storage.v1.CSIDriverSpec", "storageCapacity").of("boolean"),
     Column::field("TokenRequests", "k8s.io.api.storage.v1.CSIDriverSpec", "tokenRequests"),
-    Column::field("RequiresRepublish", "k8s.io.api.storage.v1.CSIDriverSpec", "requiresRepublish").of("boolean"),
+    Column::field("RequiresRepublish", "k8s.io.api.storage.v1.CSIDriverSpec", "requiresRepublish")
+        .of("boolean"),
     Column::field("Modes", "k8s.io.api.storage.v1.CSIDriverSpec", "volumeLifecycleModes"),
     Column::AGE,
 ];

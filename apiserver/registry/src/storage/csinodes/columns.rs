@@ -6,7 +6,8 @@ use api_types::storage::v1::CSINode;
 /// Columns as clients see them.
 pub const COLUMNS: &[Column] = &[
     Column::NAME,
-    Column::text("Drivers", "Drivers indicates the number of CSI drivers registered on the node").of("integer"),
+    Column::text("Drivers", "Drivers indicates the number of CSI drivers registered on the node")
+        .of("integer"),
     Column::AGE,
 ];
 

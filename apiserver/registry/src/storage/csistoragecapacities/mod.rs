@@ -26,11 +26,21 @@ impl Strategy for CSIStorageCapacities {
         validation::warnings(object)
     }
 
-    fn validate_update(&self, _context: &Context, new: &CSIStorageCapacity, old: &CSIStorageCapacity) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &CSIStorageCapacity,
+        old: &CSIStorageCapacity,
+    ) -> ErrorList {
         validation::validate_update(new, old)
     }
 
-    fn warnings_on_update(&self, _context: &Context, new: &CSIStorageCapacity, _old: &CSIStorageCapacity) -> Vec<String> {
+    fn warnings_on_update(
+        &self,
+        _context: &Context,
+        new: &CSIStorageCapacity,
+        _old: &CSIStorageCapacity,
+    ) -> Vec<String> {
         validation::warnings(new)
     }
 

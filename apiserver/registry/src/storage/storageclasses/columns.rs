@@ -14,11 +14,13 @@ pub const COLUMNS: &[Column] = &[
 ];
 
 /// Annotations that mark the class for claims which name none.
-const DEFAULT: [&str; 2] = ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
+const DEFAULT: [&str; 2] =
+    ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
 
 /// A storage class as a row.
 pub fn row(class: &StorageClass, now: jiff::Timestamp) -> Row {
-    let default = DEFAULT.iter().any(|key| class.metadata.annotations.get(*key).is_some_and(|value| value == "true"));
+    let default =
+        DEFAULT.iter().any(|key| class.metadata.annotations.get(*key).is_some_and(|value| value == "true"));
     cells![
         format!("{}{}", class.metadata.name, if default { " (default)" } else { "" }),
         class.provisioner.as_str(),

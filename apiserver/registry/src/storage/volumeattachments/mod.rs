@@ -30,7 +30,12 @@ impl Strategy for VolumeAttachments {
         new.status = old.status.clone();
     }
 
-    fn validate_update(&self, _context: &Context, new: &VolumeAttachment, old: &VolumeAttachment) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &VolumeAttachment,
+        old: &VolumeAttachment,
+    ) -> ErrorList {
         validation::validate_update(new, old)
     }
 
@@ -62,7 +67,12 @@ impl View for Status {
         crate::strategy::keep_metadata(&mut new.metadata, &old.metadata);
     }
 
-    fn validate_update(&self, _context: &Context, new: &VolumeAttachment, old: &VolumeAttachment) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &VolumeAttachment,
+        old: &VolumeAttachment,
+    ) -> ErrorList {
         validation::validate_update(new, old)
     }
 

@@ -22,7 +22,12 @@ impl Strategy for VolumeAttributesClasses {
         validation::validate(object)
     }
 
-    fn validate_update(&self, _context: &Context, new: &VolumeAttributesClass, old: &VolumeAttributesClass) -> ErrorList {
+    fn validate_update(
+        &self,
+        _context: &Context,
+        new: &VolumeAttributesClass,
+        old: &VolumeAttributesClass,
+    ) -> ErrorList {
         validation::validate_update(new, old)
     }
 

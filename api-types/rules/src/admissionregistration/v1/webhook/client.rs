@@ -22,16 +22,23 @@ struct Url<'a> {
 fn split(url: &str) -> Url<'_> {
     let (rest, fragment) = url.split_once('#').unwrap_or((url, ""));
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let (scheme, rest) = rest.split_once(':').filter(|(scheme, _)| !scheme.contains('/')).unwrap_or(("", rest));
+    let (scheme, rest) =
+        rest.split_once(':').filter(|(scheme, _)| !scheme.contains('/')).unwrap_or(("", rest));
     let authority = rest.strip_prefix("//").map_or("", |rest| rest.split('/').next().unwrap_or_default());
-    let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
+    let (user, host) =
+        authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
     Url { scheme, user, host, query, fragment }
 }
 
 /// A webhook outside of the cluster.
 pub fn validate_url(url: &str, path: &Path, errors: &mut ErrorList) {
     if url.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
-        return errors.required(path, format!("url must be a valid URL: parse {url:?}: net/url: invalid control character in URL{FORM}"));
+        return errors.required(
+            path,
+            format!(
+                "url must be a valid URL: parse {url:?}: net/url: invalid control character in URL{FORM}"
+            ),
+        );
     }
     let url = split(url);
     if url.scheme != "https" {
@@ -52,7 +59,14 @@ pub fn validate_url(url: &str, path: &Path, errors: &mut ErrorList) {
 }
 
 /// A webhook behind a service.
-pub fn validate_service(namespace: &str, name: &str, url_path: Option<&str>, port: i32, path: &Path, errors: &mut ErrorList) {
+pub fn validate_service(
+    namespace: &str,
+    name: &str,
+    url_path: Option<&str>,
+    port: i32,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     // Upstream passes the two in the other order, so the one that is missing is reported under the other's name.
     for (field, value) in [("name", namespace), ("namespace", name)] {
         if value.is_empty() {
@@ -100,10 +114,27 @@ mod tests {
     fn urls() {
         check("https://example.com/hook", &[]);
         check("https://example.com:8443", &[]);
-        check("http://example.com", &["url: Invalid value: \"http\": 'https' is the only allowed URL scheme; desired format: https://host[/path]"]);
-        check("https:///hook", &["url: Invalid value: \"\": host must be specified; desired format: https://host[/path]"]);
-        check("https://me@example.com", &["url: Invalid value: \"me\": user information is not permitted in the URL"]);
-        check("https://example.com/?a=b", &["url: Invalid value: \"a=b\": query parameters are not permitted in the URL"]);
-        check("https://example.com/#a", &["url: Invalid value: \"a\": fragments are not permitted in the URL"]);
+        check(
+            "http://example.com",
+            &[
+                "url: Invalid value: \"http\": 'https' is the only allowed URL scheme; desired format: https://host[/path]",
+            ],
+        );
+        check(
+            "https:///hook",
+            &["url: Invalid value: \"\": host must be specified; desired format: https://host[/path]"],
+        );
+        check(
+            "https://me@example.com",
+            &["url: Invalid value: \"me\": user information is not permitted in the URL"],
+        );
+        check(
+            "https://example.com/?a=b",
+            &["url: Invalid value: \"a=b\": query parameters are not permitted in the URL"],
+        );
+        check(
+            "https://example.com/#a",
+            &["url: Invalid value: \"a\": fragments are not permitted in the URL"],
+        );
     }
 }

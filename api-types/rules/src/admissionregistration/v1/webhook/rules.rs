@@ -46,12 +46,18 @@ fn validate_resources(resources: &[String], path: &Path, errors: &mut ErrorList)
         errors.invalid(path, &shown, "if '*/*' is present, must not specify other resources");
     }
     if is_any(resources) && plain {
-        errors.invalid(path, &shown, "if '*' is present, must not specify other resources without subresources");
+        errors.invalid(
+            path,
+            &shown,
+            "if '*' is present, must not specify other resources without subresources",
+        );
     }
 }
 
 fn validate_rule(rule: &Rule, path: &Path, errors: &mut ErrorList) {
-    for (field, values, what) in [("apiGroups", &rule.api_groups, "API groups"), ("apiVersions", &rule.api_versions, "API versions")] {
+    for (field, values, what) in
+        [("apiGroups", &rule.api_groups, "API groups"), ("apiVersions", &rule.api_versions, "API versions")]
+    {
         let path = path.child(field);
         if values.is_empty() {
             errors.required(&path, "");

@@ -5,7 +5,8 @@
 use super::{client, rules};
 use crate::{meta, report::Report};
 use api_types::admissionregistration::v1::{
-    MatchCondition, MutatingWebhookConfiguration, RuleWithOperations, ValidatingWebhookConfiguration, WebhookClientConfig,
+    MatchCondition, MutatingWebhookConfiguration, RuleWithOperations, ValidatingWebhookConfiguration,
+    WebhookClientConfig,
 };
 use machinery::{
     field::{Error, ErrorList, Path},
@@ -76,14 +77,19 @@ struct Strictness {
     selector_values: bool,
 }
 
-const STRICT: Strictness = Strictness { side_effects: true, review_versions: true, unique_names: true, selector_values: true };
+const STRICT: Strictness =
+    Strictness { side_effects: true, review_versions: true, unique_names: true, selector_values: true };
 
 impl Strictness {
     fn of(old: &[Webhook<'_>]) -> Strictness {
         let names: BTreeSet<&str> = old.iter().map(|webhook| webhook.name).collect();
-        let bad_values = |webhook: &Webhook<'_>| webhook.selectors.iter().any(|(_, selector)| meta::has_bad_selector_value(*selector));
+        let bad_values = |webhook: &Webhook<'_>| {
+            webhook.selectors.iter().any(|(_, selector)| meta::has_bad_selector_value(*selector))
+        };
         Strictness {
-            side_effects: old.iter().all(|webhook| webhook.side_effects.is_some_and(|effects| NO_SIDE_EFFECTS.contains(&effects))),
+            side_effects: old.iter().all(|webhook| {
+                webhook.side_effects.is_some_and(|effects| NO_SIDE_EFFECTS.contains(&effects))
+            }),
             review_versions: old.iter().all(|webhook| knows_reviews(webhook.review_versions)),
             unique_names: names.len() == old.len(),
             selector_values: !old.iter().any(bad_values),
@@ -117,7 +123,14 @@ fn validate_client(client_config: &WebhookClientConfig, path: &Path, errors: &mu
         (Some(url), None) => client::validate_url(url, &path.child("url"), errors),
         (None, Some(service)) => {
             let (path, port) = (path.child("service"), service.port.unwrap_or(443));
-            client::validate_service(&service.namespace, &service.name, service.path.as_deref(), port, &path, errors);
+            client::validate_service(
+                &service.namespace,
+                &service.name,
+                service.path.as_deref(),
+                port,
+                &path,
+                errors,
+            );
         }
         _ => errors.required(path, "exactly one of url or service is required"),
     }
@@ -159,7 +172,7 @@ fn validate_review_versions(versions: &[String], strict: bool, path: &Path, erro
         }
     }
     if strict && !knows_reviews(versions) {
-        errors.invalid(path, &versions.to_vec(), format!("must include at least one of {known}"));
+        errors.invalid(path, versions.to_vec(), format!("must include at least one of {known}"));
     }
 }
 
@@ -176,17 +189,30 @@ fn validate_webhook(webhook: &Webhook<'_>, strict: Strictness, path: &Path, erro
     }
     choice(webhook.side_effects, effects, &path.child("sideEffects"), errors);
     if let Some(seconds) = webhook.timeout_seconds.filter(|seconds| !(1..=30).contains(seconds)) {
-        errors.invalid(&path.child("timeoutSeconds"), seconds, "the timeout value must be between 1 and 30 seconds");
+        errors.invalid(
+            &path.child("timeoutSeconds"),
+            seconds,
+            "the timeout value must be between 1 and 30 seconds",
+        );
     }
     for (field, selector) in webhook.selectors {
         if let Some(selector) = selector {
-            errors.extend(meta::validate_label_selector(selector, !strict.selector_values, &path.child(field)));
+            errors.extend(meta::validate_label_selector(
+                selector,
+                !strict.selector_values,
+                &path.child(field),
+            ));
         }
     }
     choice(webhook.reinvocation_policy, &["IfNeeded", "Never"], &path.child("reinvocationPolicy"), errors);
     validate_client(webhook.client, &path.child("clientConfig"), errors);
     validate_conditions(webhook.conditions, &path.child("matchConditions"), errors);
-    validate_review_versions(webhook.review_versions, strict.review_versions, &path.child("admissionReviewVersions"), errors);
+    validate_review_versions(
+        webhook.review_versions,
+        strict.review_versions,
+        &path.child("admissionReviewVersions"),
+        errors,
+    );
 }
 
 fn validate_all(metadata: &ObjectMeta, webhooks: &[Webhook<'_>], strict: Strictness) -> ErrorList {
@@ -208,7 +234,10 @@ pub fn validate_validating(configuration: &ValidatingWebhookConfiguration) -> Er
 }
 
 /// A changed configuration of validating webhooks.
-pub fn validate_validating_update(new: &ValidatingWebhookConfiguration, old: &ValidatingWebhookConfiguration) -> ErrorList {
+pub fn validate_validating_update(
+    new: &ValidatingWebhookConfiguration,
+    old: &ValidatingWebhookConfiguration,
+) -> ErrorList {
     validate_all(&new.metadata, &of_validating(new), Strictness::of(&of_validating(old)))
 }
 
@@ -218,6 +247,9 @@ pub fn validate_mutating(configuration: &MutatingWebhookConfiguration) -> ErrorL
 }
 
 /// A changed configuration of mutating webhooks.
-pub fn validate_mutating_update(new: &MutatingWebhookConfiguration, old: &MutatingWebhookConfiguration) -> ErrorList {
+pub fn validate_mutating_update(
+    new: &MutatingWebhookConfiguration,
+    old: &MutatingWebhookConfiguration,
+) -> ErrorList {
     validate_all(&new.metadata, &of_mutating(new), Strictness::of(&of_mutating(old)))
 }

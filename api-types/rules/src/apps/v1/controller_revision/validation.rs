@@ -1,6 +1,9 @@
 //! Validation of controller revisions.
 
-use crate::{meta, report::{IMMUTABLE, Report}};
+use crate::{
+    meta,
+    report::{IMMUTABLE, Report},
+};
 use api_types::apps::v1::ControllerRevision;
 use machinery::{
     field::{ErrorList, Path},
@@ -8,7 +11,8 @@ use machinery::{
 };
 
 fn validate_shared(revision: &ControllerRevision) -> ErrorList {
-    let mut errors = meta::validate(&revision.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&revision.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
     errors.non_negative(&Path::new("revision"), revision.revision);
     errors
 }

@@ -31,8 +31,14 @@ fn validate_strategy(strategy: &DaemonSetUpdateStrategy, path: &Path, errors: &m
                 check(surge, &path.child("maxSurge"), errors);
             }
             match (workload::is_none(unavailable), workload::is_none(surge)) {
-                (false, false) => errors.invalid(&path.child("maxSurge"), workload::shown_count(surge), "may not be set when maxUnavailable is non-zero"),
-                (true, true) => errors.required(&path.child("maxUnavailable"), "cannot be 0 when maxSurge is 0"),
+                (false, false) => errors.invalid(
+                    &path.child("maxSurge"),
+                    workload::shown_count(surge),
+                    "may not be set when maxUnavailable is non-zero",
+                ),
+                (true, true) => {
+                    errors.required(&path.child("maxUnavailable"), "cannot be 0 when maxSurge is 0")
+                }
                 _ => {}
             }
         }
@@ -40,7 +46,13 @@ fn validate_strategy(strategy: &DaemonSetUpdateStrategy, path: &Path, errors: &m
     }
 }
 
-fn validate_spec(spec: &DaemonSetSpec, rules: &PodRules, allow_bad_values: bool, path: &Path, errors: &mut ErrorList) {
+fn validate_spec(
+    spec: &DaemonSetSpec,
+    rules: &PodRules,
+    allow_bad_values: bool,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     let template_path = path.child("template");
     if let Some(given) = &spec.selector {
         errors.extend(meta::validate_label_selector(given, allow_bad_values, &path.child("selector")));
@@ -51,7 +63,11 @@ fn validate_spec(spec: &DaemonSetSpec, rules: &PodRules, allow_bad_values: bool,
         errors.invalid(&path, &spec.template.metadata.labels, "`selector` does not match template `labels`");
     }
     if given.is_some_and(meta::is_empty_selector) {
-        errors.invalid(&path.child("selector"), given.map(|selector| selector.to_value()), "empty selector is invalid for daemonset");
+        errors.invalid(
+            &path.child("selector"),
+            given.map(|selector| selector.to_value()),
+            "empty selector is invalid for daemonset",
+        );
     }
     pod::validate_template(&spec.template, &template_path, rules, errors);
     workload::validate_runs_forever(&spec.template, "DaemonSet", &template_path, errors);
@@ -64,7 +80,8 @@ fn validate_spec(spec: &DaemonSetSpec, rules: &PodRules, allow_bad_values: bool,
 
 /// A daemon set.
 pub fn validate(daemon_set: &DaemonSet) -> ErrorList {
-    let mut errors = meta::validate(&daemon_set.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&daemon_set.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
     validate_spec(&daemon_set.spec, &PodRules::for_template(), false, &Path::new("spec"), &mut errors);
     errors
 }
@@ -75,7 +92,8 @@ pub fn validate_update(new: &DaemonSet, old: &DaemonSet) -> ErrorList {
     let shown = new.spec.selector.as_ref().map(|selector| selector.to_value());
     errors.unchanged(&Path::of(&["spec", "selector"]), &new.spec.selector, &old.spec.selector, shown);
     let rules = PodRules::for_template_update(Some(&old.spec.template.spec));
-    let allow_bad_values = rules.bad_selector_values || meta::has_bad_selector_value(old.spec.selector.as_deref());
+    let allow_bad_values =
+        rules.bad_selector_values || meta::has_bad_selector_value(old.spec.selector.as_deref());
     validate_spec(&new.spec, &rules, allow_bad_values, &Path::new("spec"), &mut errors);
     errors
 }
@@ -97,6 +115,11 @@ pub fn validate_status_update(new: &DaemonSet, old: &DaemonSet) -> ErrorList {
         ("collisionCount", i64::from(status.collision_count.unwrap_or(0))),
     ];
     workload::validate_counts(&counts, &path, &mut errors);
-    workload::validate_not_decremented(status.collision_count, old.status.collision_count, &path.child("collisionCount"), &mut errors);
+    workload::validate_not_decremented(
+        status.collision_count,
+        old.status.collision_count,
+        &path.child("collisionCount"),
+        &mut errors,
+    );
     errors
 }

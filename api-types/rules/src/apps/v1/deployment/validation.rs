@@ -1,10 +1,7 @@
 //! Validation of deployments.
 
 use crate::{
-    apps::v1::workload::validation as workload,
-    core::v1::pod::validation::PodRules,
-    meta,
-    report::Report,
+    apps::v1::workload::validation as workload, core::v1::pod::validation::PodRules, meta, report::Report,
 };
 use api_types::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy};
 use machinery::{
@@ -16,9 +13,13 @@ use machinery::{
 fn validate_strategy(strategy: &DeploymentStrategy, path: &Path, errors: &mut ErrorList) {
     let rolling_path = path.child("rollingUpdate");
     match (strategy.type_.as_str(), &strategy.rolling_update) {
-        ("Recreate", Some(_)) => errors.forbidden(&rolling_path, "may not be specified when strategy `type` is 'Recreate'"),
+        ("Recreate", Some(_)) => {
+            errors.forbidden(&rolling_path, "may not be specified when strategy `type` is 'Recreate'")
+        }
         ("Recreate", None) => {}
-        ("RollingUpdate", None) => errors.required(&rolling_path, "this should be defaulted and never be nil"),
+        ("RollingUpdate", None) => {
+            errors.required(&rolling_path, "this should be defaulted and never be nil")
+        }
         ("RollingUpdate", Some(rolling)) => {
             let zero = IntOrString::Int(0);
             let unavailable = rolling.max_unavailable.as_ref().unwrap_or(&zero);
@@ -26,12 +27,20 @@ fn validate_strategy(strategy: &DeploymentStrategy, path: &Path, errors: &mut Er
             workload::validate_count(unavailable, &rolling_path.child("maxUnavailable"), errors);
             workload::validate_count(surge, &rolling_path.child("maxSurge"), errors);
             if workload::is_none(unavailable) && workload::is_none(surge) {
-                errors.invalid(&rolling_path.child("maxUnavailable"), workload::shown_count(unavailable), "may not be 0 when `maxSurge` is 0");
+                errors.invalid(
+                    &rolling_path.child("maxUnavailable"),
+                    workload::shown_count(unavailable),
+                    "may not be 0 when `maxSurge` is 0",
+                );
             }
             workload::validate_at_most_all(unavailable, &rolling_path.child("maxUnavailable"), errors);
         }
         _ => {
-            let error = machinery::field::Error::not_supported(path, strategy.to_value(), ["Recreate", "RollingUpdate"]);
+            let error = machinery::field::Error::not_supported(
+                path,
+                strategy.to_value(),
+                ["Recreate", "RollingUpdate"],
+            );
             errors.push(error);
         }
     }
@@ -42,9 +51,19 @@ fn validate_spec(spec: &DeploymentSpec, rules: &PodRules, path: &Path, errors: &
     let selector = spec.selector.as_deref();
     workload::validate_selector(selector, "deployment", &path.child("selector"), errors);
     if workload::is_evaluable(selector) {
-        workload::validate_replicated_template(selector, &spec.template, rules, &path.child("template"), errors);
+        workload::validate_replicated_template(
+            selector,
+            &spec.template,
+            rules,
+            &path.child("template"),
+            errors,
+        );
     } else {
-        errors.invalid(&path.child("selector"), spec.selector.as_ref().map(|selector| selector.to_value()), "invalid label selector");
+        errors.invalid(
+            &path.child("selector"),
+            spec.selector.as_ref().map(|selector| selector.to_value()),
+            "invalid label selector",
+        );
     }
     validate_strategy(&spec.strategy, &path.child("strategy"), errors);
     errors.non_negative(&path.child("minReadySeconds"), i64::from(spec.min_ready_seconds));
@@ -62,7 +81,8 @@ fn validate_spec(spec: &DeploymentSpec, rules: &PodRules, path: &Path, errors: &
 
 /// A deployment.
 pub fn validate(deployment: &Deployment) -> ErrorList {
-    let mut errors = meta::validate(&deployment.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&deployment.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
     validate_spec(&deployment.spec, &PodRules::for_template(), &Path::new("spec"), &mut errors);
     errors
 }
@@ -93,11 +113,32 @@ pub fn validate_status_update(new: &Deployment, old: &Deployment) -> ErrorList {
         ("collisionCount", i64::from(status.collision_count.unwrap_or(0))),
     ];
     workload::validate_counts(&counts, &path, &mut errors);
-    let within = [("updatedReplicas", status.updated_replicas), ("readyReplicas", status.ready_replicas), ("availableReplicas", status.available_replicas)];
-    workload::validate_within(&within, status.replicas, "cannot be greater than status.replicas", &path, &mut errors);
+    let within = [
+        ("updatedReplicas", status.updated_replicas),
+        ("readyReplicas", status.ready_replicas),
+        ("availableReplicas", status.available_replicas),
+    ];
+    workload::validate_within(
+        &within,
+        status.replicas,
+        "cannot be greater than status.replicas",
+        &path,
+        &mut errors,
+    );
     let available = [("availableReplicas", status.available_replicas)];
-    workload::validate_within(&available, status.ready_replicas, "cannot be greater than readyReplicas", &path, &mut errors);
-    workload::validate_not_decremented(status.collision_count, old.status.collision_count, &path.child("collisionCount"), &mut errors);
+    workload::validate_within(
+        &available,
+        status.ready_replicas,
+        "cannot be greater than readyReplicas",
+        &path,
+        &mut errors,
+    );
+    workload::validate_not_decremented(
+        status.collision_count,
+        old.status.collision_count,
+        &path.child("collisionCount"),
+        &mut errors,
+    );
     errors
 }
 
@@ -114,9 +155,14 @@ mod tests {
         deployment.metadata.namespace = "default".into();
         deployment.metadata.resource_version = "1".into();
         let labels = std::collections::BTreeMap::from([("app".to_owned(), "web".to_owned())]);
-        deployment.spec.selector = Some(Box::new(LabelSelector { match_labels: labels.clone(), ..Default::default() }));
+        deployment.spec.selector =
+            Some(Box::new(LabelSelector { match_labels: labels.clone(), ..Default::default() }));
         deployment.spec.template.metadata.labels = labels;
-        deployment.spec.template.spec.containers.push(Container { name: "c".into(), image: "i".into(), ..Default::default() });
+        deployment.spec.template.spec.containers.push(Container {
+            name: "c".into(),
+            image: "i".into(),
+            ..Default::default()
+        });
         defaults::set(&mut deployment);
         deployment
     }
@@ -134,7 +180,9 @@ mod tests {
         check(|deployment| deployment.spec.selector = None, &["spec.selector: Required value"]);
         check(
             |deployment| deployment.spec.template.metadata.labels.clear(),
-            &["spec.template.metadata.labels: Invalid value: {}: `selector` does not match template `labels`"],
+            &[
+                "spec.template.metadata.labels: Invalid value: {}: `selector` does not match template `labels`",
+            ],
         );
         check(
             |deployment| deployment.spec.template.spec.restart_policy = "Never".into(),
@@ -151,7 +199,9 @@ mod tests {
                     rolling.max_unavailable = Some(IntOrString::String("0%".into()));
                 }
             },
-            &["spec.strategy.rollingUpdate.maxUnavailable: Invalid value: \"0%\": may not be 0 when `maxSurge` is 0"],
+            &[
+                "spec.strategy.rollingUpdate.maxUnavailable: Invalid value: \"0%\": may not be 0 when `maxSurge` is 0",
+            ],
         );
     }
 
@@ -163,6 +213,9 @@ mod tests {
         new.spec.template.metadata.labels = labels.clone();
         new.spec.selector = Some(Box::new(LabelSelector { match_labels: labels, ..Default::default() }));
         let messages: Vec<String> = validate_update(&new, &old).iter().map(ToString::to_string).collect();
-        assert_eq!(messages, ["spec.selector: Invalid value: {\"matchLabels\":{\"app\":\"api\"}}: field is immutable"]);
+        assert_eq!(
+            messages,
+            ["spec.selector: Invalid value: {\"matchLabels\":{\"app\":\"api\"}}: field is immutable"]
+        );
     }
 }

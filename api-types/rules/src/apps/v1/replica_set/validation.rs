@@ -20,15 +20,26 @@ fn validate_spec(spec: &ReplicaSetSpec, rules: &PodRules, path: &Path, errors: &
     // The message speaks of deployments, as upstream's does.
     workload::validate_selector(selector, "deployment", &path.child("selector"), errors);
     if workload::is_evaluable(selector) {
-        workload::validate_replicated_template(selector, &spec.template, rules, &path.child("template"), errors);
+        workload::validate_replicated_template(
+            selector,
+            &spec.template,
+            rules,
+            &path.child("template"),
+            errors,
+        );
     } else {
-        errors.invalid(&path.child("selector"), spec.selector.as_ref().map(|selector| selector.to_value()), "invalid label selector");
+        errors.invalid(
+            &path.child("selector"),
+            spec.selector.as_ref().map(|selector| selector.to_value()),
+            "invalid label selector",
+        );
     }
 }
 
 /// A replica set.
 pub fn validate(replica_set: &ReplicaSet) -> ErrorList {
-    let mut errors = meta::validate(&replica_set.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&replica_set.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
     validate_spec(&replica_set.spec, &PodRules::for_template(), &Path::new("spec"), &mut errors);
     errors
 }

@@ -32,7 +32,11 @@ fn validate_strategy(spec: &StatefulSetSpec, path: &Path, errors: &mut ErrorList
     let path = path.child("updateStrategy");
     match (strategy.type_.as_str(), &strategy.rolling_update) {
         ("", _) => errors.required(&path, ""),
-        ("OnDelete", Some(rolling)) => errors.invalid(&path.child("rollingUpdate"), rolling.to_value(), "only allowed for updateStrategy 'RollingUpdate'"),
+        ("OnDelete", Some(rolling)) => errors.invalid(
+            &path.child("rollingUpdate"),
+            rolling.to_value(),
+            "only allowed for updateStrategy 'RollingUpdate'",
+        ),
         ("OnDelete" | "RollingUpdate", None) => {}
         ("RollingUpdate", Some(rolling)) => {
             let path = path.child("rollingUpdate");
@@ -59,13 +63,25 @@ fn completed_template(spec: &StatefulSetSpec) -> PodTemplateSpec {
     template.spec.volumes.retain(|volume| !claims.clone().any(|name| name == volume.name));
     let added = claims.map(|name| {
         let claim = PersistentVolumeClaimVolumeSource { claim_name: name.to_owned(), ..Default::default() };
-        Volume { name: name.to_owned(), volume_source: VolumeSource { persistent_volume_claim: Some(Box::new(claim)), ..Default::default() } }
+        Volume {
+            name: name.to_owned(),
+            volume_source: VolumeSource {
+                persistent_volume_claim: Some(Box::new(claim)),
+                ..Default::default()
+            },
+        }
     });
     template.spec.volumes = added.chain(std::mem::take(&mut template.spec.volumes)).collect();
     template
 }
 
-fn validate_spec(spec: &StatefulSetSpec, rules: &PodRules, allow: Allowances, path: &Path, errors: &mut ErrorList) {
+fn validate_spec(
+    spec: &StatefulSetSpec,
+    rules: &PodRules,
+    allow: Allowances,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     let management = path.child("podManagementPolicy");
     match spec.pod_management_policy.as_str() {
         "OrderedReady" | "Parallel" => {}
@@ -75,7 +91,9 @@ fn validate_spec(spec: &StatefulSetSpec, rules: &PodRules, allow: Allowances, pa
     validate_strategy(spec, path, errors);
     if let Some(retention) = &spec.persistent_volume_claim_retention_policy {
         let path = path.child("persistentVolumeClaimRetentionPolicy");
-        for (field, policy) in [("whenDeleted", &retention.when_deleted), ("whenScaled", &retention.when_scaled)] {
+        for (field, policy) in
+            [("whenDeleted", &retention.when_deleted), ("whenScaled", &retention.when_scaled)]
+        {
             if !matches!(policy.as_str(), "Retain" | "Delete") {
                 errors.not_supported_in_order(&path.child(field), policy, &["Retain", "Delete"]);
             }
@@ -83,7 +101,11 @@ fn validate_spec(spec: &StatefulSetSpec, rules: &PodRules, allow: Allowances, pa
     }
     if !allow.skip_claims {
         for (index, claim) in spec.volume_claim_templates.iter().enumerate() {
-            persistent_volume_claim::validation::validate_spec(&claim.spec, &path.child("volumeClaimTemplates").index(index).child("spec"), errors);
+            persistent_volume_claim::validation::validate_spec(
+                &claim.spec,
+                &path.child("volumeClaimTemplates").index(index).child("spec"),
+                errors,
+            );
         }
     }
     errors.non_negative(&path.child("replicas"), i64::from(spec.replicas.unwrap_or(0)));
@@ -92,7 +114,11 @@ fn validate_spec(spec: &StatefulSetSpec, rules: &PodRules, allow: Allowances, pa
         errors.non_negative(&path.child("ordinals.start"), i64::from(ordinals.start));
     }
     if !allow.bad_service_name && !spec.service_name.is_empty() {
-        errors.invalid_each(&path.child("serviceName"), &spec.service_name, names::is_dns1123_label(&spec.service_name));
+        errors.invalid_each(
+            &path.child("serviceName"),
+            &spec.service_name,
+            names::is_dns1123_label(&spec.service_name),
+        );
     }
     let selector = spec.selector.as_deref();
     workload::validate_selector(selector, "statefulset", &path.child("selector"), errors);
@@ -115,8 +141,15 @@ fn validate_spec(spec: &StatefulSetSpec, rules: &PodRules, allow: Allowances, pa
 
 /// A stateful set.
 pub fn validate(stateful_set: &StatefulSet) -> ErrorList {
-    let mut errors = meta::validate(&stateful_set.metadata, true, names::name_is_dns_label, &Path::new("metadata"));
-    validate_spec(&stateful_set.spec, &PodRules::for_template(), Allowances::default(), &Path::new("spec"), &mut errors);
+    let mut errors =
+        meta::validate(&stateful_set.metadata, true, names::name_is_dns_label, &Path::new("metadata"));
+    validate_spec(
+        &stateful_set.spec,
+        &PodRules::for_template(),
+        Allowances::default(),
+        &Path::new("spec"),
+        &mut errors,
+    );
     errors
 }
 
@@ -167,10 +200,27 @@ pub fn validate_status_update(new: &StatefulSet, old: &StatefulSet) -> ErrorList
         ("updatedReplicas", status.updated_replicas),
         ("availableReplicas", status.available_replicas),
     ];
-    workload::validate_within(&within, status.replicas, "cannot be greater than status.replicas", &path, &mut errors);
+    workload::validate_within(
+        &within,
+        status.replicas,
+        "cannot be greater than status.replicas",
+        &path,
+        &mut errors,
+    );
     let available = [("availableReplicas", status.available_replicas)];
-    workload::validate_within(&available, status.ready_replicas, "cannot be greater than status.readyReplicas", &path, &mut errors);
+    workload::validate_within(
+        &available,
+        status.ready_replicas,
+        "cannot be greater than status.readyReplicas",
+        &path,
+        &mut errors,
+    );
     errors.extend(meta::validate_update(&new.metadata, &old.metadata, &Path::new("metadata")));
-    workload::validate_not_decremented(status.collision_count, old.status.collision_count, &path.child("collisionCount"), &mut errors);
+    workload::validate_not_decremented(
+        status.collision_count,
+        old.status.collision_count,
+        &path.child("collisionCount"),
+        &mut errors,
+    );
     errors
 }

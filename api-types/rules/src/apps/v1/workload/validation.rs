@@ -31,7 +31,9 @@ pub fn validate_count(value: &IntOrString, path: &Path, errors: &mut ErrorList) 
 
 fn percent(value: &IntOrString) -> Option<i64> {
     match value {
-        IntOrString::String(text) if names::is_percent(text).is_empty() => text.trim_end_matches('%').parse().ok(),
+        IntOrString::String(text) if names::is_percent(text).is_empty() => {
+            text.trim_end_matches('%').parse().ok()
+        }
         _ => None,
     }
 }
@@ -83,10 +85,19 @@ pub fn is_evaluable(selector: Option<&LabelSelector>) -> bool {
 }
 
 /// Labels of the template that its workload would not find again.
-pub fn validate_labels_selected(selector: Option<&LabelSelector>, template: &PodTemplateSpec, path: &Path, errors: &mut ErrorList) {
+pub fn validate_labels_selected(
+    selector: Option<&LabelSelector>,
+    template: &PodTemplateSpec,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     let selects_something = selector.is_some_and(|selector| !meta::is_empty_selector(selector));
     if selects_something && !selector::matches(selector, &template.metadata.labels) {
-        errors.invalid(&path.child("metadata").child("labels"), &template.metadata.labels, "`selector` does not match template `labels`");
+        errors.invalid(
+            &path.child("metadata").child("labels"),
+            &template.metadata.labels,
+            "`selector` does not match template `labels`",
+        );
     }
 }
 
@@ -94,15 +105,28 @@ pub fn validate_labels_selected(selector: Option<&LabelSelector>, template: &Pod
 pub fn validate_runs_forever(template: &PodTemplateSpec, kind: &str, path: &Path, errors: &mut ErrorList) {
     let path = path.child("spec");
     if template.spec.restart_policy != "Always" {
-        errors.not_supported_in_order(&path.child("restartPolicy"), &template.spec.restart_policy, &["Always"]);
+        errors.not_supported_in_order(
+            &path.child("restartPolicy"),
+            &template.spec.restart_policy,
+            &["Always"],
+        );
     }
     if template.spec.active_deadline_seconds.is_some() {
-        errors.forbidden(&path.child("activeDeadlineSeconds"), format!("activeDeadlineSeconds in {kind} is not Supported"));
+        errors.forbidden(
+            &path.child("activeDeadlineSeconds"),
+            format!("activeDeadlineSeconds in {kind} is not Supported"),
+        );
     }
 }
 
 /// The template of a deployment or replica set.
-pub fn validate_replicated_template(selector: Option<&LabelSelector>, template: &PodTemplateSpec, rules: &PodRules, path: &Path, errors: &mut ErrorList) {
+pub fn validate_replicated_template(
+    selector: Option<&LabelSelector>,
+    template: &PodTemplateSpec,
+    rules: &PodRules,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     validate_labels_selected(selector, template, path, errors);
     pod::validate_template(template, path, rules, errors);
     validate_runs_forever(template, "ReplicaSet", path, errors);
@@ -125,7 +149,13 @@ pub fn validate_counts(counts: &[(&'static str, i64)], path: &Path, errors: &mut
 }
 
 /// Counts of a status that none may exceed `limit`.
-pub fn validate_within(counts: &[(&'static str, i32)], limit: i32, message: &str, path: &Path, errors: &mut ErrorList) {
+pub fn validate_within(
+    counts: &[(&'static str, i32)],
+    limit: i32,
+    message: &str,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     for (field, count) in counts {
         if *count > limit {
             errors.invalid(&path.child(*field), *count, message);

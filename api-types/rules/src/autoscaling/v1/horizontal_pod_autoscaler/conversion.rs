@@ -49,14 +49,18 @@ fn read_list<T: Message>(text: Option<&String>) -> Option<Vec<T>> {
 
 fn rename(value: Value, name: &dyn Fn(&str) -> String) -> Value {
     match value {
-        Value::Object(fields) => fields.into_iter().map(|(key, value)| (name(&key), rename(value, name))).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(key, value)| (name(&key), rename(value, name))).collect()
+        }
         Value::Array(items) => items.into_iter().map(|item| rename(item, name)).collect(),
         other => other,
     }
 }
 
 fn behavior_text(behavior: &v2::HorizontalPodAutoscalerBehavior) -> String {
-    let internal = |key: &str| BEHAVIOR_FIELDS.iter().find(|(_, ours)| *ours == key).map_or(key, |(theirs, _)| *theirs).to_owned();
+    let internal = |key: &str| {
+        BEHAVIOR_FIELDS.iter().find(|(_, ours)| *ours == key).map_or(key, |(theirs, _)| *theirs).to_owned()
+    };
     let mut value = rename(behavior.to_value(), &internal);
     // Go writes unset pointers of its internal type as null.
     for (rules, _) in &BEHAVIOR_FIELDS[..2] {
@@ -73,14 +77,21 @@ fn behavior_text(behavior: &v2::HorizontalPodAutoscalerBehavior) -> String {
 }
 
 fn read_behavior(text: Option<&String>) -> Option<v2::HorizontalPodAutoscalerBehavior> {
-    let ours = |key: &str| BEHAVIOR_FIELDS.iter().find(|(theirs, _)| theirs.eq_ignore_ascii_case(key)).map_or(key, |(_, ours)| *ours).to_owned();
+    let ours = |key: &str| {
+        BEHAVIOR_FIELDS
+            .iter()
+            .find(|(theirs, _)| theirs.eq_ignore_ascii_case(key))
+            .map_or(key, |(_, ours)| *ours)
+            .to_owned()
+    };
     let value = rename(serde_json::from_str(text?).ok()?, &ours);
     let behavior = v2::HorizontalPodAutoscalerBehavior::from_value(&value).ok()?;
     (behavior != Default::default()).then_some(behavior)
 }
 
 fn cpu_percent(metric: &v2::MetricSpec) -> Option<i32> {
-    let resource = metric.resource.as_ref().filter(|resource| metric.type_ == "Resource" && resource.name == "cpu")?;
+    let resource =
+        metric.resource.as_ref().filter(|resource| metric.type_ == "Resource" && resource.name == "cpu")?;
     resource.target.average_utilization
 }
 
@@ -90,28 +101,46 @@ pub fn to_v1(from: &v2::HorizontalPodAutoscaler) -> v1::HorizontalPodAutoscaler 
     let mut to = v1::HorizontalPodAutoscaler { metadata: from.metadata.clone(), ..Default::default() };
     let target = &spec.scale_target_ref;
     to.spec = v1::HorizontalPodAutoscalerSpec {
-        scale_target_ref: v1::CrossVersionObjectReference { kind: target.kind.clone(), name: target.name.clone(), api_version: target.api_version.clone() },
+        scale_target_ref: v1::CrossVersionObjectReference {
+            kind: target.kind.clone(),
+            name: target.name.clone(),
+            api_version: target.api_version.clone(),
+        },
         min_replicas: spec.min_replicas,
         max_replicas: spec.max_replicas,
         target_cpu_utilization_percentage: spec.metrics.iter().find_map(cpu_percent),
     };
-    let cpu = |metric: &&v2::MetricStatus| metric.type_ == "Resource" && metric.resource.as_ref().is_some_and(|resource| resource.name == "cpu");
-    let measured = status.current_metrics.iter().filter(cpu).filter_map(|metric| metric.resource.as_ref()?.current.average_utilization);
+    let cpu = |metric: &&v2::MetricStatus| {
+        metric.type_ == "Resource" && metric.resource.as_ref().is_some_and(|resource| resource.name == "cpu")
+    };
+    let mut measured = status
+        .current_metrics
+        .iter()
+        .filter(cpu)
+        .filter_map(|metric| metric.resource.as_ref()?.current.average_utilization);
     to.status = v1::HorizontalPodAutoscalerStatus {
         observed_generation: status.observed_generation,
         last_scale_time: status.last_scale_time,
         current_replicas: status.current_replicas,
         desired_replicas: status.desired_replicas,
-        current_cpu_utilization_percentage: measured.last(),
+        current_cpu_utilization_percentage: measured.next_back(),
     };
     let annotations = &mut to.metadata.annotations;
     drop_carriers(annotations);
-    let mut others = spec.metrics.iter().filter(|metric| cpu_percent(metric).is_none()).map(metrics::spec_to_v1).peekable();
+    let mut others = spec
+        .metrics
+        .iter()
+        .filter(|metric| cpu_percent(metric).is_none())
+        .map(metrics::spec_to_v1)
+        .peekable();
     if others.peek().is_some() {
         annotations.insert(METRICS.to_owned(), list(others));
     }
     if !status.current_metrics.is_empty() {
-        annotations.insert(CURRENT_METRICS.to_owned(), list(status.current_metrics.iter().map(metrics::status_to_v1)));
+        annotations.insert(
+            CURRENT_METRICS.to_owned(),
+            list(status.current_metrics.iter().map(metrics::status_to_v1)),
+        );
     }
     if let Some(behavior) = &spec.behavior {
         annotations.insert(BEHAVIOR.to_owned(), behavior_text(behavior));
@@ -135,10 +164,18 @@ pub fn to_v2(from: &v1::HorizontalPodAutoscaler) -> v2::HorizontalPodAutoscaler 
     let mut to = v2::HorizontalPodAutoscaler { metadata: from.metadata.clone(), ..Default::default() };
     let target = &spec.scale_target_ref;
     to.spec = v2::HorizontalPodAutoscalerSpec {
-        scale_target_ref: v2::CrossVersionObjectReference { kind: target.kind.clone(), name: target.name.clone(), api_version: target.api_version.clone() },
+        scale_target_ref: v2::CrossVersionObjectReference {
+            kind: target.kind.clone(),
+            name: target.name.clone(),
+            api_version: target.api_version.clone(),
+        },
         min_replicas: spec.min_replicas,
         max_replicas: spec.max_replicas,
-        metrics: read_list(annotations.get(METRICS)).unwrap_or_default().iter().map(metrics::spec_to_v2).collect(),
+        metrics: read_list(annotations.get(METRICS))
+            .unwrap_or_default()
+            .iter()
+            .map(metrics::spec_to_v2)
+            .collect(),
         behavior: read_behavior(annotations.get(BEHAVIOR)).map(Box::new),
     };
     to.spec.metrics.extend(spec.target_cpu_utilization_percentage.map(cpu_metric));
@@ -155,12 +192,14 @@ pub fn to_v2(from: &v1::HorizontalPodAutoscaler) -> v2::HorizontalPodAutoscaler 
     if let Some(percent) = status.current_cpu_utilization_percentage {
         let current = v2::MetricValueStatus { average_utilization: Some(percent), ..Default::default() };
         let resource = Some(Box::new(v2::ResourceMetricStatus { name: "cpu".to_owned(), current }));
-        to.status.current_metrics = vec![v2::MetricStatus { type_: "Resource".to_owned(), resource, ..Default::default() }];
+        to.status.current_metrics =
+            vec![v2::MetricStatus { type_: "Resource".to_owned(), resource, ..Default::default() }];
     }
     if let Some(measured) = read_list(annotations.get(CURRENT_METRICS)) {
         to.status.current_metrics = measured.iter().map(metrics::status_to_v2).collect();
     }
-    let conditions: Vec<v1::HorizontalPodAutoscalerCondition> = read_list(annotations.get(CONDITIONS)).unwrap_or_default();
+    let conditions: Vec<v1::HorizontalPodAutoscalerCondition> =
+        read_list(annotations.get(CONDITIONS)).unwrap_or_default();
     let condition = |condition: v1::HorizontalPodAutoscalerCondition| v2::HorizontalPodAutoscalerCondition {
         type_: condition.type_,
         status: condition.status,

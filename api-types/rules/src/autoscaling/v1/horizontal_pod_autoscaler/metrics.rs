@@ -4,23 +4,49 @@ use api_types::autoscaling::{v1, v2};
 use machinery::{Quantity, meta::v1::LabelSelector};
 
 fn reference_to_v2(reference: &v1::CrossVersionObjectReference) -> v2::CrossVersionObjectReference {
-    v2::CrossVersionObjectReference { kind: reference.kind.clone(), name: reference.name.clone(), api_version: reference.api_version.clone() }
+    v2::CrossVersionObjectReference {
+        kind: reference.kind.clone(),
+        name: reference.name.clone(),
+        api_version: reference.api_version.clone(),
+    }
 }
 
 fn reference_to_v1(reference: &v2::CrossVersionObjectReference) -> v1::CrossVersionObjectReference {
-    v1::CrossVersionObjectReference { kind: reference.kind.clone(), name: reference.name.clone(), api_version: reference.api_version.clone() }
+    v1::CrossVersionObjectReference {
+        kind: reference.kind.clone(),
+        name: reference.name.clone(),
+        api_version: reference.api_version.clone(),
+    }
 }
 
 fn identifier(name: &str, selector: &Option<Box<LabelSelector>>) -> v2::MetricIdentifier {
     v2::MetricIdentifier { name: name.to_owned(), selector: selector.clone() }
 }
 
-fn target(kind: &str, value: Option<&Quantity>, average: Option<&Quantity>, percent: Option<i32>) -> v2::MetricTarget {
-    v2::MetricTarget { type_: kind.to_owned(), value: value.cloned(), average_value: average.cloned(), average_utilization: percent }
+fn target(
+    kind: &str,
+    value: Option<&Quantity>,
+    average: Option<&Quantity>,
+    percent: Option<i32>,
+) -> v2::MetricTarget {
+    v2::MetricTarget {
+        type_: kind.to_owned(),
+        value: value.cloned(),
+        average_value: average.cloned(),
+        average_utilization: percent,
+    }
 }
 
-fn current(value: Option<&Quantity>, average: Option<&Quantity>, percent: Option<i32>) -> v2::MetricValueStatus {
-    v2::MetricValueStatus { value: value.cloned(), average_value: average.cloned(), average_utilization: percent }
+fn current(
+    value: Option<&Quantity>,
+    average: Option<&Quantity>,
+    percent: Option<i32>,
+) -> v2::MetricValueStatus {
+    v2::MetricValueStatus {
+        value: value.cloned(),
+        average_value: average.cloned(),
+        average_utilization: percent,
+    }
 }
 
 fn use_target(average: Option<&Quantity>, percent: Option<i32>) -> v2::MetricTarget {
@@ -38,7 +64,8 @@ pub fn spec_to_v2(spec: &v1::MetricSpec) -> v2::MetricSpec {
         object: spec.object.as_ref().map(|source| {
             let kind = if source.average_value.is_some() { "AverageValue" } else { "Value" };
             // Version 1 cannot leave the value out, so zero beside an average means none.
-            let value = Some(&source.target_value).filter(|value| source.average_value.is_none() || !value.is_zero());
+            let value =
+                Some(&source.target_value).filter(|value| source.average_value.is_none() || !value.is_zero());
             Box::new(v2::ObjectMetricSource {
                 described_object: reference_to_v2(&source.target),
                 target: target(kind, value, source.average_value.as_ref(), None),
@@ -57,13 +84,22 @@ pub fn spec_to_v2(spec: &v1::MetricSpec) -> v2::MetricSpec {
         }),
         container_resource: spec.container_resource.as_ref().map(|source| {
             let target = use_target(source.target_average_value.as_ref(), source.target_average_utilization);
-            Box::new(v2::ContainerResourceMetricSource { name: source.name.clone(), target, container: source.container.clone() })
+            Box::new(v2::ContainerResourceMetricSource {
+                name: source.name.clone(),
+                target,
+                container: source.container.clone(),
+            })
         }),
         external: spec.external.as_ref().map(|source| {
             let kind = if source.target_value.is_some() { "Value" } else { "AverageValue" };
             Box::new(v2::ExternalMetricSource {
                 metric: identifier(&source.metric_name, &source.metric_selector),
-                target: target(kind, source.target_value.as_ref(), source.target_average_value.as_ref(), None),
+                target: target(
+                    kind,
+                    source.target_value.as_ref(),
+                    source.target_average_value.as_ref(),
+                    None,
+                ),
             })
         }),
     }
@@ -133,12 +169,18 @@ pub fn status_to_v2(status: &v1::MetricStatus) -> v2::MetricStatus {
             })
         }),
         resource: status.resource.as_ref().map(|source| {
-            let current = current(None, Some(&source.current_average_value), source.current_average_utilization);
+            let current =
+                current(None, Some(&source.current_average_value), source.current_average_utilization);
             Box::new(v2::ResourceMetricStatus { name: source.name.clone(), current })
         }),
         container_resource: status.container_resource.as_ref().map(|source| {
-            let current = current(None, Some(&source.current_average_value), source.current_average_utilization);
-            Box::new(v2::ContainerResourceMetricStatus { name: source.name.clone(), current, container: source.container.clone() })
+            let current =
+                current(None, Some(&source.current_average_value), source.current_average_utilization);
+            Box::new(v2::ContainerResourceMetricStatus {
+                name: source.name.clone(),
+                current,
+                container: source.container.clone(),
+            })
         }),
         external: status.external.as_ref().map(|source| {
             Box::new(v2::ExternalMetricStatus {

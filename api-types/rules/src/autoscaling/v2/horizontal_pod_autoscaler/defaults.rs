@@ -1,7 +1,8 @@
 //! Defaults of horizontal pod autoscalers.
 
 use api_types::autoscaling::v2::{
-    HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscaler, MetricSpec, MetricTarget, ResourceMetricSource,
+    HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscaler, MetricSpec, MetricTarget,
+    ResourceMetricSource,
 };
 
 /// Use of its CPU request, in percent, at which a pod is kept when nothing else is asked for.
@@ -9,7 +10,11 @@ pub const CPU_UTILIZATION: i32 = 80;
 
 /// A metric that keeps the use of CPU at `percent` of the request.
 pub fn cpu_metric(percent: i32) -> MetricSpec {
-    let target = MetricTarget { type_: "Utilization".to_owned(), average_utilization: Some(percent), ..MetricTarget::default() };
+    let target = MetricTarget {
+        type_: "Utilization".to_owned(),
+        average_utilization: Some(percent),
+        ..MetricTarget::default()
+    };
     MetricSpec {
         type_: "Resource".to_owned(),
         resource: Some(Box::new(ResourceMetricSource { name: "cpu".to_owned(), target })),
@@ -23,7 +28,11 @@ fn fill(rules: &mut HPAScalingRules, window: Option<i32>, policies: &[(&str, i32
     }
     rules.select_policy.get_or_insert_with(|| "Max".to_owned());
     if rules.policies.is_empty() {
-        let policy = |(kind, value): &(&str, i32)| HPAScalingPolicy { type_: (*kind).to_owned(), value: *value, period_seconds: 15 };
+        let policy = |(kind, value): &(&str, i32)| HPAScalingPolicy {
+            type_: (*kind).to_owned(),
+            value: *value,
+            period_seconds: 15,
+        };
         rules.policies = policies.iter().map(policy).collect();
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::{core::v1::resource_names, meta, report::Report};
 use api_types::autoscaling::v2::{
-    ContainerResourceMetricSource, CrossVersionObjectReference, ExternalMetricSource, HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscaler,
-    HorizontalPodAutoscalerSpec, MetricIdentifier, MetricSpec, MetricTarget, ObjectMetricSource, PodsMetricSource, ResourceMetricSource,
+    ContainerResourceMetricSource, CrossVersionObjectReference, ExternalMetricSource, HPAScalingPolicy,
+    HPAScalingRules, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec, MetricIdentifier, MetricSpec,
+    MetricTarget, ObjectMetricSource, PodsMetricSource, ResourceMetricSource,
 };
 use machinery::{
     field::{ErrorList, Path},
@@ -32,13 +33,22 @@ fn version_error(version: &str, allow: Versions) -> Option<String> {
         return None;
     }
     match version.split('/').count() {
-        1 if version.is_empty() || !allow.core => (!allow.core).then(|| "apiVersion must specify API group".to_owned()),
-        1 | 2 => (version.starts_with('/') && !allow.core).then(|| "apiVersion must specify API group".to_owned()),
+        1 if version.is_empty() || !allow.core => {
+            (!allow.core).then(|| "apiVersion must specify API group".to_owned())
+        }
+        1 | 2 => {
+            (version.starts_with('/') && !allow.core).then(|| "apiVersion must specify API group".to_owned())
+        }
         _ => Some(format!("unexpected GroupVersion string: {version}")),
     }
 }
 
-fn validate_reference(reference: &CrossVersionObjectReference, allow: Versions, path: &Path, errors: &mut ErrorList) {
+fn validate_reference(
+    reference: &CrossVersionObjectReference,
+    allow: Versions,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     for (field, value) in [("kind", &reference.kind), ("name", &reference.name)] {
         if value.is_empty() {
             errors.required(&path.child(field), "");
@@ -63,7 +73,11 @@ fn validate_policy(policy: &HPAScalingPolicy, path: &Path, errors: &mut ErrorLis
         errors.invalid(&period, policy.period_seconds, "must be greater than zero");
     }
     if policy.period_seconds > LONGEST_PERIOD {
-        errors.invalid(&period, policy.period_seconds, format!("must be less than or equal to {LONGEST_PERIOD}"));
+        errors.invalid(
+            &period,
+            policy.period_seconds,
+            format!("must be less than or equal to {LONGEST_PERIOD}"),
+        );
     }
 }
 
@@ -99,7 +113,11 @@ fn validate_target(target: &MetricTarget, path: &Path, errors: &mut ErrorList) {
         errors.required(&path.child("type"), "must specify a metric target type");
     }
     if !matches!(target.type_.as_str(), "Utilization" | "Value" | "AverageValue") {
-        errors.invalid(&path.child("type"), &target.type_, "must be either Utilization, Value, or AverageValue");
+        errors.invalid(
+            &path.child("type"),
+            &target.type_,
+            "must be either Utilization, Value, or AverageValue",
+        );
     }
     for (field, value) in [("value", &target.value), ("averageValue", &target.average_value)] {
         if let Some(value) = value.as_ref().filter(|value| value.sign() <= 0) {
@@ -134,8 +152,14 @@ fn validate_external(source: &ExternalMetricSource, path: &Path, errors: &mut Er
     let target = path.child("target");
     validate_target(&source.target, &target, errors);
     match (source.target.value.is_some(), source.target.average_value.is_some()) {
-        (false, false) => errors.required(&target.child("averageValue"), "must set either a target value for metric or a per-pod target"),
-        (true, true) => errors.forbidden(&target.child("value"), "may not set both a target value for metric and a per-pod target"),
+        (false, false) => errors.required(
+            &target.child("averageValue"),
+            "must set either a target value for metric or a per-pod target",
+        ),
+        (true, true) => errors.forbidden(
+            &target.child("value"),
+            "may not set both a target value for metric and a per-pod target",
+        ),
         _ => {}
     }
 }
@@ -153,8 +177,14 @@ fn validate_use(target: &MetricTarget, path: &Path, errors: &mut ErrorList) {
     let path = path.child("target");
     validate_target(target, &path, errors);
     match (target.average_utilization.is_some(), target.average_value.is_some()) {
-        (false, false) => errors.required(&path.child("averageUtilization"), "must set either a target raw value or a target utilization"),
-        (true, true) => errors.forbidden(&path.child("averageValue"), "may not set both a target raw value and a target utilization"),
+        (false, false) => errors.required(
+            &path.child("averageUtilization"),
+            "must set either a target raw value or a target utilization",
+        ),
+        (true, true) => errors.forbidden(
+            &path.child("averageValue"),
+            "may not set both a target raw value and a target utilization",
+        ),
         _ => {}
     }
 }
@@ -175,7 +205,11 @@ fn validate_container(source: &ContainerResourceMetricSource, path: &Path, error
     if source.container.is_empty() {
         errors.required(&path.child("container"), "must specify a container");
     } else {
-        errors.invalid_each(&path.child("container"), &source.container, names::is_dns1123_label(&source.container));
+        errors.invalid_each(
+            &path.child("container"),
+            &source.container,
+            names::is_dns1123_label(&source.container),
+        );
     }
     validate_use(&source.target, path, errors);
 }
@@ -198,16 +232,30 @@ fn validate_source(spec: &MetricSpec, allow: Versions, path: &Path, errors: &mut
     ];
     let first = present.iter().find(|(_, _, set)| *set).map(|(field, ..)| *field);
     match first {
-        Some("object") => spec.object.iter().for_each(|source| validate_object(source, allow, &path.child("object"), errors)),
-        Some("external") => spec.external.iter().for_each(|source| validate_external(source, &path.child("external"), errors)),
-        Some("pods") => spec.pods.iter().for_each(|source| validate_pods(source, &path.child("pods"), errors)),
-        Some("resource") => spec.resource.iter().for_each(|source| validate_resource(source, &path.child("resource"), errors)),
-        Some(_) => spec.container_resource.iter().for_each(|source| validate_container(source, &path.child("containerResource"), errors)),
+        Some("object") => spec
+            .object
+            .iter()
+            .for_each(|source| validate_object(source, allow, &path.child("object"), errors)),
+        Some("external") => {
+            spec.external.iter().for_each(|source| validate_external(source, &path.child("external"), errors))
+        }
+        Some("pods") => {
+            spec.pods.iter().for_each(|source| validate_pods(source, &path.child("pods"), errors))
+        }
+        Some("resource") => {
+            spec.resource.iter().for_each(|source| validate_resource(source, &path.child("resource"), errors))
+        }
+        Some(_) => spec
+            .container_resource
+            .iter()
+            .for_each(|source| validate_container(source, &path.child("containerResource"), errors)),
         None => {}
     }
     let expected = present.iter().find(|(_, name, _)| *name == spec.type_);
     match expected {
-        Some((field, _, false)) => errors.required(&path.child(*field), "must populate information for the given metric source"),
+        Some((field, _, false)) => {
+            errors.required(&path.child(*field), "must populate information for the given metric source")
+        }
         Some(_) => {}
         None => errors.not_supported(&kind, &spec.type_, SOURCES),
     }
@@ -239,9 +287,13 @@ fn validate_spec(spec: &HorizontalPodAutoscalerSpec, allow: &Allowances, errors:
     for (index, metric) in spec.metrics.iter().enumerate() {
         validate_source(metric, allow.objects, &metrics.index(index), errors);
     }
-    let from_outside = spec.metrics.iter().any(|metric| matches!(metric.type_.as_str(), "Object" | "External"));
+    let from_outside =
+        spec.metrics.iter().any(|metric| matches!(metric.type_.as_str(), "Object" | "External"));
     if spec.min_replicas == Some(0) && !from_outside {
-        errors.forbidden(&metrics, "must specify at least one Object or External metric to support scaling to zero replicas");
+        errors.forbidden(
+            &metrics,
+            "must specify at least one Object or External metric to support scaling to zero replicas",
+        );
     }
     if let Some(behavior) = &spec.behavior {
         let path = path.child("behavior");
@@ -258,8 +310,15 @@ fn allowances(new: &HorizontalPodAutoscaler, old: Option<&HorizontalPodAutoscale
         before.api_version == target.api_version && before.kind == target.kind
     };
     let described = |old: &HorizontalPodAutoscaler| {
-        let objects_of = old.spec.metrics.iter().filter(|metric| metric.type_ == "Object").filter_map(|metric| metric.object.clone());
-        objects_of.into_iter().any(|object| version_error(&object.described_object.api_version, objects).is_some())
+        let objects_of = old
+            .spec
+            .metrics
+            .iter()
+            .filter(|metric| metric.type_ == "Object")
+            .filter_map(|metric| metric.object.clone());
+        objects_of
+            .into_iter()
+            .any(|object| version_error(&object.described_object.api_version, objects).is_some())
     };
     let broken = old.is_some_and(described);
     objects.any = broken;
@@ -273,7 +332,8 @@ fn allowances(new: &HorizontalPodAutoscaler, old: Option<&HorizontalPodAutoscale
 
 /// A new autoscaler.
 pub fn validate(autoscaler: &HorizontalPodAutoscaler) -> ErrorList {
-    let mut errors = meta::validate(&autoscaler.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&autoscaler.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
     validate_spec(&autoscaler.spec, &allowances(autoscaler, None), &mut errors);
     errors
 }

@@ -43,12 +43,17 @@ struct Bounds {
 const MINUTES: Bounds = Bounds { min: 0, max: 59, names: &[] };
 const HOURS: Bounds = Bounds { min: 0, max: 23, names: &[] };
 const DAYS: Bounds = Bounds { min: 1, max: 31, names: &[] };
-const MONTHS: Bounds =
-    Bounds { min: 1, max: 12, names: &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"] };
+const MONTHS: Bounds = Bounds {
+    min: 1,
+    max: 12,
+    names: &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
+};
 const WEEKDAYS: Bounds = Bounds { min: 0, max: 6, names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"] };
 
 fn number(text: &str) -> Result<u32, String> {
-    let number: i64 = text.parse().map_err(|_| format!("failed to parse int from {text}: strconv.Atoi: parsing {text:?}: invalid syntax"))?;
+    let number: i64 = text.parse().map_err(|_| {
+        format!("failed to parse int from {text}: strconv.Atoi: parsing {text:?}: invalid syntax")
+    })?;
     u32::try_from(number).map_err(|_| format!("negative number ({number}) not allowed: {text}"))
 }
 
@@ -100,7 +105,10 @@ fn range(text: &str, bounds: &Bounds) -> Result<Bits, String> {
     if start > end {
         return Err(format!("beginning of range ({start}) beyond end of range ({end}): {text}"));
     }
-    let step = usize::try_from(step).ok().filter(|step| *step > 0).ok_or_else(|| format!("step of range should be a positive number: {text}"))?;
+    let step = usize::try_from(step)
+        .ok()
+        .filter(|step| *step > 0)
+        .ok_or_else(|| format!("step of range should be a positive number: {text}"))?;
     Ok((start..=end).step_by(step).fold(extra, |bits, value| bits | 1 << value))
 }
 
@@ -149,8 +157,10 @@ impl Schedule {
         }
         let (mut rest, mut zone) = (text, None);
         if let Some(named) = text.strip_prefix("TZ=").or_else(|| text.strip_prefix("CRON_TZ=")) {
-            let (name, after) = named.split_once(' ').ok_or_else(|| format!("unknown format of schedule {text:?}"))?;
-            TimeZone::get(name).map_err(|_| format!("provided bad location {name}: unknown time zone {name}"))?;
+            let (name, after) =
+                named.split_once(' ').ok_or_else(|| format!("unknown format of schedule {text:?}"))?;
+            TimeZone::get(name)
+                .map_err(|_| format!("provided bad location {name}: unknown time zone {name}"))?;
             (rest, zone) = (after.trim(), Some(name.to_owned()));
         }
         if rest.starts_with('@') {
@@ -162,7 +172,9 @@ impl Schedule {
     /// The first moment after `after`, in `zone` unless the schedule names its own; `None` when there is none in five years.
     pub fn next(&self, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let (fields, named) = match self {
-            Schedule::Every(seconds) => return after.round(Unit::Second).ok().and_then(|_| every(after, *seconds)),
+            Schedule::Every(seconds) => {
+                return after.round(Unit::Second).ok().and_then(|_| every(after, *seconds));
+            }
             Schedule::Times { fields, zone } => (fields, zone),
         };
         let own = named.as_deref().and_then(|name| TimeZone::get(name).ok());
@@ -184,15 +196,24 @@ fn midnight(date: civil::Date, zone: &TimeZone) -> Option<Zoned> {
 
 impl Fields {
     fn day_allowed(&self, date: civil::Date) -> bool {
-        let (by_day, by_weekday) = (has(self.day, date.day()), has(self.weekday, date.weekday().to_sunday_zero_offset()));
-        if self.day & STAR != 0 || self.weekday & STAR != 0 { by_day && by_weekday } else { by_day || by_weekday }
+        let (by_day, by_weekday) =
+            (has(self.day, date.day()), has(self.weekday, date.weekday().to_sunday_zero_offset()));
+        if self.day & STAR != 0 || self.weekday & STAR != 0 {
+            by_day && by_weekday
+        } else {
+            by_day || by_weekday
+        }
     }
 
     fn next(&self, after: Zoned) -> Option<Timestamp> {
         let zone = after.time_zone().clone();
         let last_year = after.year().checked_add(YEARS)?;
         let into_minute = (i64::from(after.second()), i64::from(after.subsec_nanosecond()));
-        let mut at = after.checked_sub(into_minute.0.seconds().nanoseconds(into_minute.1)).ok()?.checked_add(1.minute()).ok()?;
+        let mut at = after
+            .checked_sub(into_minute.0.seconds().nanoseconds(into_minute.1))
+            .ok()?
+            .checked_add(1.minute())
+            .ok()?;
         while at.year() <= last_year {
             let date = at.date();
             if !has(self.month, at.month()) {

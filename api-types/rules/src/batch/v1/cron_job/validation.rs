@@ -24,7 +24,11 @@ fn validate_schedule(spec: &CronJobSpec, old: Option<&CronJobSpec>, path: &Path,
     if schedule.contains("TZ") {
         let had = old.is_some_and(|old| old.schedule.contains("TZ"));
         if !had {
-            errors.invalid(path, schedule, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
+            errors.invalid(
+                path,
+                schedule,
+                "cannot use TZ or CRON_TZ in schedule, use timeZone field instead",
+            );
         } else if spec.time_zone.is_some() {
             errors.invalid(path, schedule, "cannot use both timeZone field and TZ or CRON_TZ in schedule");
         }
@@ -33,7 +37,10 @@ fn validate_schedule(spec: &CronJobSpec, old: Option<&CronJobSpec>, path: &Path,
 
 fn is_zone_part(part: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_+".contains(&byte);
-    (1..=14).contains(&part.len()) && !matches!(part, "." | "..") && !part.starts_with('-') && part.bytes().all(allowed)
+    (1..=14).contains(&part.len())
+        && !matches!(part, "." | "..")
+        && !part.starts_with('-')
+        && part.bytes().all(allowed)
 }
 
 fn validate_zone(zone: Option<&str>, path: &Path, errors: &mut ErrorList) {
@@ -45,7 +52,11 @@ fn validate_zone(zone: Option<&str>, path: &Path, errors: &mut ErrorList) {
         return errors.invalid(path, zone, format!("unknown time zone {zone}"));
     }
     if zone.eq_ignore_ascii_case("Local") {
-        errors.invalid(path, zone, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
+        errors.invalid(
+            path,
+            zone,
+            "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones",
+        );
     } else if TimeZone::get(zone).is_err() {
         errors.invalid(path, zone, format!("unknown time zone {zone}"));
     }
@@ -74,20 +85,24 @@ fn validate_spec(spec: &CronJobSpec, old: Option<&CronJobSpec>, rules: &PodRules
     let policies = ["Allow", "Forbid", "Replace"];
     match spec.concurrency_policy.as_str() {
         "" => errors.required(&path.child("concurrencyPolicy"), ""),
-        policy if !policies.contains(&policy) => errors.not_supported_in_order(&path.child("concurrencyPolicy"), policy, &policies),
+        policy if !policies.contains(&policy) => {
+            errors.not_supported_in_order(&path.child("concurrencyPolicy"), policy, &policies)
+        }
         _ => {}
     }
     validate_job_template(&spec.job_template, rules, &path.child("jobTemplate"), errors);
-    for (field, limit) in
-        [("successfulJobsHistoryLimit", spec.successful_jobs_history_limit), ("failedJobsHistoryLimit", spec.failed_jobs_history_limit)]
-    {
+    for (field, limit) in [
+        ("successfulJobsHistoryLimit", spec.successful_jobs_history_limit),
+        ("failedJobsHistoryLimit", spec.failed_jobs_history_limit),
+    ] {
         errors.non_negative(&path.child(field), i64::from(limit.unwrap_or(0)));
     }
 }
 
 /// A new cron job.
 pub fn validate(cron_job: &CronJob) -> ErrorList {
-    let mut errors = meta::validate(&cron_job.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&cron_job.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
     validate_spec(&cron_job.spec, None, &PodRules::for_template(), &mut errors);
     let name = &cron_job.metadata.name;
     if name.len() > NAME_SIZE {

@@ -7,10 +7,13 @@ fn parse(text: &str, completions: i32) -> Result<Interval, String> {
     let mut parts = text.split('-');
     let (first, second, more) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
     if more.is_some() {
-        return Err(format!("the fragment {text:?} violates the requirement that an index interval can have at most two parts separated by '-'"));
+        return Err(format!(
+            "the fragment {text:?} violates the requirement that an index interval can have at most two parts separated by '-'"
+        ));
     }
     let number = |text: &str| -> Result<i64, String> {
-        let index: i64 = text.parse().map_err(|_| format!("cannot convert string to integer for index: {text:?}"))?;
+        let index: i64 =
+            text.parse().map_err(|_| format!("cannot convert string to integer for index: {text:?}"))?;
         if index >= i64::from(completions) { Err(format!("too large index: {text:?}")) } else { Ok(index) }
     };
     let low = number(first)?;
@@ -41,14 +44,20 @@ pub fn count(text: &str, completions: i32) -> Result<i64, String> {
 
 /// The first index that both name; parts that cannot be read are passed over.
 pub fn overlap(completed: &str, failed: &str, completions: i32) -> Option<i64> {
-    let read = |text: &str| -> Vec<Interval> { text.split(',').filter_map(|part| parse(part, completions).ok()).collect() };
+    let read = |text: &str| -> Vec<Interval> {
+        text.split(',').filter_map(|part| parse(part, completions).ok()).collect()
+    };
     let (completed, failed) = (read(completed), read(failed));
     let (mut left, mut right) = (completed.iter().peekable(), failed.iter().peekable());
     while let (Some((c_low, c_high)), Some((f_low, f_high))) = (left.peek(), right.peek()) {
         if c_low <= f_high && f_low <= c_high {
             return Some(*c_low.max(f_low));
         }
-        if c_low <= f_low { left.next() } else { right.next() };
+        if c_low <= f_low {
+            left.next()
+        } else {
+            right.next()
+        };
     }
     None
 }
@@ -70,7 +79,12 @@ mod tests {
         check("3-10", Err("too large index: \"10\""));
         check("5,3", Err("non-increasing order, previous: 5, current: 3"));
         check("5-3", Err("non-increasing order, previous: 5, current: 3"));
-        check("1-2-3", Err("the fragment \"1-2-3\" violates the requirement that an index interval can have at most two parts separated by '-'"));
+        check(
+            "1-2-3",
+            Err(
+                "the fragment \"1-2-3\" violates the requirement that an index interval can have at most two parts separated by '-'",
+            ),
+        );
         check("a", Err("cannot convert string to integer for index: \"a\""));
     }
 

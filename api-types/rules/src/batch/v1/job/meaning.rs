@@ -53,7 +53,9 @@ pub fn generate_selector(job: &mut Job) {
     }
     let (name, uid) = (job.metadata.name.clone(), job.metadata.uid.clone());
     let labels = &mut job.spec.template.metadata.labels;
-    for (key, value) in [(LEGACY_JOB_NAME, &name), (JOB_NAME, &name), (LEGACY_CONTROLLER_UID, &uid), (CONTROLLER_UID, &uid)] {
+    for (key, value) in
+        [(LEGACY_JOB_NAME, &name), (JOB_NAME, &name), (LEGACY_CONTROLLER_UID, &uid), (CONTROLLER_UID, &uid)]
+    {
         labels.entry(key.to_owned()).or_insert_with(|| value.clone());
     }
     let selector = job.spec.selector.get_or_insert_default();

@@ -3,7 +3,8 @@
 use super::indexes;
 use crate::report::Report;
 use api_types::batch::v1::{
-    JobSpec, PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule, SuccessPolicyRule,
+    JobSpec, PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyOnPodConditionsPattern,
+    PodFailurePolicyRule, SuccessPolicyRule,
 };
 use machinery::{
     field::{BadValue, Error, ErrorList, Path},
@@ -28,7 +29,12 @@ fn choice(value: &str, accepted: &[&str], path: &Path, errors: &mut ErrorList) {
     }
 }
 
-fn validate_exit_codes(codes: &PodFailurePolicyOnExitCodesRequirement, containers: &BTreeSet<&str>, path: &Path, errors: &mut ErrorList) {
+fn validate_exit_codes(
+    codes: &PodFailurePolicyOnExitCodesRequirement,
+    containers: &BTreeSet<&str>,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     choice(&codes.operator, OPERATORS, &path.child("operator"), errors);
     if let Some(name) = codes.container_name.as_deref().filter(|name| !containers.contains(name)) {
         let why = "must be one of the container or initContainer names in the pod template";
@@ -55,7 +61,11 @@ fn validate_exit_codes(codes: &PodFailurePolicyOnExitCodesRequirement, container
     }
 }
 
-fn validate_conditions(patterns: &[PodFailurePolicyOnPodConditionsPattern], path: &Path, errors: &mut ErrorList) {
+fn validate_conditions(
+    patterns: &[PodFailurePolicyOnPodConditionsPattern],
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     if patterns.len() > MOST_CONDITIONS {
         errors.push(Error::too_many(path, Some(patterns.len()), MOST_CONDITIONS));
     }
@@ -66,7 +76,13 @@ fn validate_conditions(patterns: &[PodFailurePolicyOnPodConditionsPattern], path
     }
 }
 
-fn validate_failure_rule(rule: &PodFailurePolicyRule, spec: &JobSpec, containers: &BTreeSet<&str>, path: &Path, errors: &mut ErrorList) {
+fn validate_failure_rule(
+    rule: &PodFailurePolicyRule,
+    spec: &JobSpec,
+    containers: &BTreeSet<&str>,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     let action = path.child("action");
     if rule.action == "FailIndex" {
         if spec.backoff_limit_per_index.is_none() {
@@ -80,8 +96,16 @@ fn validate_failure_rule(rule: &PodFailurePolicyRule, spec: &JobSpec, containers
     }
     validate_conditions(&rule.on_pod_conditions, &path.child("onPodConditions"), errors);
     match (rule.on_exit_codes.is_some(), !rule.on_pod_conditions.is_empty()) {
-        (true, true) => errors.invalid(path, BadValue::Omitted, "specifying both OnExitCodes and OnPodConditions is not supported"),
-        (false, false) => errors.invalid(path, BadValue::Omitted, "specifying one of OnExitCodes and OnPodConditions is required"),
+        (true, true) => errors.invalid(
+            path,
+            BadValue::Omitted,
+            "specifying both OnExitCodes and OnPodConditions is not supported",
+        ),
+        (false, false) => errors.invalid(
+            path,
+            BadValue::Omitted,
+            "specifying one of OnExitCodes and OnPodConditions is required",
+        ),
         _ => {}
     }
 }
@@ -94,7 +118,8 @@ pub fn validate_failure(spec: &JobSpec, path: &Path, errors: &mut ErrorList) {
         errors.push(Error::too_many(&path, Some(policy.rules.len()), MOST_RULES));
     }
     let pod = &spec.template.spec;
-    let containers = pod.containers.iter().chain(&pod.init_containers).map(|container| container.name.as_str()).collect();
+    let containers =
+        pod.containers.iter().chain(&pod.init_containers).map(|container| container.name.as_str()).collect();
     for (index, rule) in policy.rules.iter().enumerate() {
         validate_failure_rule(rule, spec, &containers, &path.index(index), errors);
     }
@@ -119,11 +144,14 @@ fn validate_success_rule(rule: &SuccessPolicyRule, completions: i32, path: &Path
         let path = path.child("succeededCount");
         errors.non_negative(&path, i64::from(count));
         if count > completions {
-            let why = format!("must be less than or equal to {completions} (the number of specified completions)");
+            let why =
+                format!("must be less than or equal to {completions} (the number of specified completions)");
             errors.invalid(&path, count, why);
         }
         if rule.succeeded_indexes.is_some() && i64::from(count) > total {
-            let why = format!("must be less than or equal to {total} (the number of indexes in the specified succeededIndexes field)");
+            let why = format!(
+                "must be less than or equal to {total} (the number of indexes in the specified succeededIndexes field)"
+            );
             errors.invalid(&path, count, why);
         }
     }

@@ -5,7 +5,10 @@ use super::{
     indexes,
     meaning::{condition_is, has_condition, is_complete, is_failed, is_finished, is_indexed, is_suspended},
 };
-use crate::{meta, report::{IMMUTABLE, Report}};
+use crate::{
+    meta,
+    report::{IMMUTABLE, Report},
+};
 use api_types::batch::v1::{Job, UncountedTerminatedPods};
 use machinery::{
     Message, Time,
@@ -75,9 +78,18 @@ fn validate_conditions(new: &Job, changed: &Changed, path: &Path, errors: &mut E
     let (complete, failed) = (is_complete(new), is_failed(new));
     let (target, criteria) = (has_condition(new, "FailureTarget"), has_condition(new, "SuccessCriteriaMet"));
     let rules = [
-        ((changed.complete || changed.failed) && complete && failed, "cannot set Complete=True and Failed=true conditions"),
-        ((changed.complete || changed.failure_target) && complete && target, "cannot set Complete=True and FailureTarget=true conditions"),
-        ((changed.failed || changed.failed_indexes) && failed && !target, "cannot set Failed=True condition without the FailureTarget=true condition"),
+        (
+            (changed.complete || changed.failed) && complete && failed,
+            "cannot set Complete=True and Failed=true conditions",
+        ),
+        (
+            (changed.complete || changed.failure_target) && complete && target,
+            "cannot set Complete=True and FailureTarget=true conditions",
+        ),
+        (
+            (changed.failed || changed.failed_indexes) && failed && !target,
+            "cannot set Failed=True condition without the FailureTarget=true condition",
+        ),
         (
             (changed.complete || changed.success_criteria) && complete && !criteria,
             "cannot set Complete=True condition without the SuccessCriteriaMet=true condition",
@@ -100,9 +112,15 @@ fn validate_times(new: &Job, changed: &Changed, path: &Path, errors: &mut ErrorL
     if changed.complete || changed.completion {
         match status.completion_time {
             Some(_) if !is_complete(new) => {
-                errors.invalid(&completion, shown(status.completion_time), "cannot set completionTime when there is no Complete=True condition");
+                errors.invalid(
+                    &completion,
+                    shown(status.completion_time),
+                    "cannot set completionTime when there is no Complete=True condition",
+                );
             }
-            None if is_complete(new) => errors.required(&completion, "completionTime is required for Complete jobs"),
+            None if is_complete(new) => {
+                errors.required(&completion, "completionTime is required for Complete jobs")
+            }
             _ => {}
         }
     }
@@ -123,7 +141,9 @@ fn validate_indexes(new: &Job, changed: &Changed, path: &Path, errors: &mut Erro
     let (completed_path, failed_path) = (path.child("completedIndexes"), path.child("failedIndexes"));
     let completed = &status.completed_indexes;
     if let Some(completions) = spec.completions {
-        if changed.completed_indexes && let Err(error) = indexes::count(completed, completions) {
+        if changed.completed_indexes
+            && let Err(error) = indexes::count(completed, completions)
+        {
             errors.invalid(&completed_path, completed, format!("error parsing completedIndexes: {error}"));
         }
         if let Some(failed) = &status.failed_indexes
@@ -135,17 +155,29 @@ fn validate_indexes(new: &Job, changed: &Changed, path: &Path, errors: &mut Erro
         }
     }
     if changed.completed_indexes && !completed.is_empty() && !is_indexed(spec) {
-        errors.invalid(&completed_path, completed, "cannot set non-empty completedIndexes when non-indexed completion mode");
+        errors.invalid(
+            &completed_path,
+            completed,
+            "cannot set non-empty completedIndexes when non-indexed completion mode",
+        );
     }
     let Some(failed) = &status.failed_indexes else { return };
     if changed.failed_indexes && spec.backoff_limit_per_index.is_none() {
-        errors.invalid(&failed_path, failed, "cannot set non-null failedIndexes when backoffLimitPerIndex is null");
+        errors.invalid(
+            &failed_path,
+            failed,
+            "cannot set non-null failedIndexes when backoffLimitPerIndex is null",
+        );
     }
     if let Some(completions) = spec.completions
         && (changed.failed_indexes || changed.completed_indexes)
         && let Some(index) = indexes::overlap(completed, failed, completions)
     {
-        errors.invalid(&failed_path, failed, format!("failedIndexes and completedIndexes overlap at index: {index}"));
+        errors.invalid(
+            &failed_path,
+            failed,
+            format!("failedIndexes and completedIndexes overlap at index: {index}"),
+        );
     }
 }
 
@@ -160,12 +192,20 @@ fn validate_counts(new: &Job, changed: &Changed, path: &Path, errors: &mut Error
         && finished
         && !(pods.failed.is_empty() && pods.succeeded.is_empty())
     {
-        errors.invalid(&path.child("uncountedTerminatedPods"), pods.to_value(), "must be empty for finished job");
+        errors.invalid(
+            &path.child("uncountedTerminatedPods"),
+            pods.to_value(),
+            "must be empty for finished job",
+        );
     }
-    if let Some(count) = status.terminating.filter(|count| *count > 0 && finished && (changed.finished || changed.terminating)) {
+    if let Some(count) =
+        status.terminating.filter(|count| *count > 0 && finished && (changed.finished || changed.terminating))
+    {
         errors.invalid(&path.child("terminating"), count, "terminating>0 is invalid for finished job");
     }
-    if let Some(ready) = status.ready.filter(|ready| *ready > status.active && (changed.ready || changed.active)) {
+    if let Some(ready) =
+        status.ready.filter(|ready| *ready > status.active && (changed.ready || changed.active))
+    {
         errors.invalid(&path.child("ready"), ready, "cannot set more ready pods than active");
     }
 }
@@ -175,7 +215,11 @@ fn validate_transition(new: &Job, old: &Job, changed: &Changed, path: &Path, err
     let conditions = path.child("conditions");
     for kind in ["Failed", "Complete", "FailureTarget"] {
         if has_condition(old, kind) && !has_condition(new, kind) {
-            errors.invalid(&conditions, BadValue::Omitted, format!("cannot disable the terminal {kind}=True condition"));
+            errors.invalid(
+                &conditions,
+                BadValue::Omitted,
+                format!("cannot disable the terminal {kind}=True condition"),
+            );
         }
     }
     if now.failed < before.failed {
@@ -189,13 +233,22 @@ fn validate_transition(new: &Job, old: &Job, changed: &Changed, path: &Path, err
     if now.completion_time.is_some() && before.completion_time.is_some() && changed.completion {
         errors.invalid(&path.child("completionTime"), shown(now.completion_time), IMMUTABLE);
     }
-    let resumes = condition_is(&before.conditions, "Suspended", "True") && condition_is(&now.conditions, "Suspended", "False");
+    let resumes = condition_is(&before.conditions, "Suspended", "True")
+        && condition_is(&now.conditions, "Suspended", "False");
     if changed.start && !resumes && before.start_time.is_some() && !is_suspended(&new.spec) {
-        errors.invalid(&path.child("startTime"), shown(now.start_time), "field is immutable for unsuspended job once set");
+        errors.invalid(
+            &path.child("startTime"),
+            shown(now.start_time),
+            "field is immutable for unsuspended job once set",
+        );
     }
     let (met, was_met) = (has_condition(new, "SuccessCriteriaMet"), has_condition(old, "SuccessCriteriaMet"));
     if was_met && !met {
-        errors.invalid(&conditions, BadValue::Omitted, "cannot disable the SuccessCriteriaMet=True condition");
+        errors.invalid(
+            &conditions,
+            BadValue::Omitted,
+            "cannot disable the SuccessCriteriaMet=True condition",
+        );
     }
     if is_complete(old) && !was_met && met {
         let why = "cannot set SuccessCriteriaMet=True for Job already has Complete=true conditions";

@@ -3,7 +3,10 @@
 //! Source: `pkg/apis/batch/validation/validation.go`.
 
 use super::{
-    meaning::{CONTROLLER_UID, JOB_NAME, LEGACY_CONTROLLER_UID, LEGACY_JOB_NAME, has_condition, is_indexed, is_suspended},
+    meaning::{
+        CONTROLLER_UID, JOB_NAME, LEGACY_CONTROLLER_UID, LEGACY_JOB_NAME, has_condition, is_indexed,
+        is_suspended,
+    },
     policies,
 };
 use crate::{
@@ -50,40 +53,66 @@ fn validate_indexed(spec: &JobSpec, path: &Path, errors: &mut ErrorList) {
         errors.required(&path.child("completions"), "when completion mode is Indexed");
     }
     if let Some(count) = spec.parallelism {
-        let why = format!("must be less than or equal to {MOST_PARALLEL_INDEXES} when completion mode is Indexed");
+        let why =
+            format!("must be less than or equal to {MOST_PARALLEL_INDEXES} when completion mode is Indexed");
         at_most(count, MOST_PARALLEL_INDEXES, why, &parallel, errors);
     }
     if let (Some(completions), Some(most)) = (spec.completions, spec.max_failed_indexes) {
         at_most(most, completions, "must be less than or equal to completions".to_owned(), &failed, errors);
     }
     if let Some(most) = spec.max_failed_indexes {
-        at_most(most, MOST_FAILED_INDEXES, format!("must be less than or equal to {MOST_FAILED_INDEXES}"), &failed, errors);
+        at_most(
+            most,
+            MOST_FAILED_INDEXES,
+            format!("must be less than or equal to {MOST_FAILED_INDEXES}"),
+            &failed,
+            errors,
+        );
     }
     let many = spec.completions.is_some_and(|completions| completions > MANY_COMPLETIONS);
     if !many || spec.backoff_limit_per_index.is_none() {
         return;
     }
     let why = |limit: i32| {
-        format!("must be less than or equal to {limit} when completions are above {MANY_COMPLETIONS} and used with backoff limit per index")
+        format!(
+            "must be less than or equal to {limit} when completions are above {MANY_COMPLETIONS} and used with backoff limit per index"
+        )
     };
     if spec.max_failed_indexes.is_none() {
         errors.required(&failed, format!("must be specified when completions is above {MANY_COMPLETIONS}"));
     }
-    at_most(spec.parallelism.unwrap_or(0), MOST_PARALLEL_WITH_MANY, why(MOST_PARALLEL_WITH_MANY), &parallel, errors);
-    at_most(spec.max_failed_indexes.unwrap_or(0), MOST_FAILED_WITH_MANY, why(MOST_FAILED_WITH_MANY), &failed, errors);
+    at_most(
+        spec.parallelism.unwrap_or(0),
+        MOST_PARALLEL_WITH_MANY,
+        why(MOST_PARALLEL_WITH_MANY),
+        &parallel,
+        errors,
+    );
+    at_most(
+        spec.max_failed_indexes.unwrap_or(0),
+        MOST_FAILED_WITH_MANY,
+        why(MOST_FAILED_WITH_MANY),
+        &failed,
+        errors,
+    );
 }
 
 fn validate_mode(spec: &JobSpec, path: &Path, errors: &mut ErrorList) {
     match spec.completion_mode.as_deref() {
         None | Some("NonIndexed") => {
-            for (field, value) in [("backoffLimitPerIndex", spec.backoff_limit_per_index), ("maxFailedIndexes", spec.max_failed_indexes)] {
+            for (field, value) in [
+                ("backoffLimitPerIndex", spec.backoff_limit_per_index),
+                ("maxFailedIndexes", spec.max_failed_indexes),
+            ] {
                 if let Some(value) = value {
                     errors.invalid(&path.child(field), value, "requires indexed completion mode");
                 }
             }
         }
         Some("Indexed") => validate_indexed(spec, path, errors),
-        Some(other) => errors.not_supported_in_order(&path.child("completionMode"), other, &["NonIndexed", "Indexed"]),
+        Some(other) => {
+            errors.not_supported_in_order(&path.child("completionMode"), other, &["NonIndexed", "Indexed"])
+        }
     }
 }
 
@@ -93,7 +122,11 @@ fn validate_restart_policy(spec: &JobSpec, path: &Path, errors: &mut ErrorList) 
         "" | "Always" => errors.required(&path, "valid values: \"OnFailure\", \"Never\""),
         policy @ ("OnFailure" | "Never") => {
             if spec.pod_failure_policy.is_some() && policy != "Never" {
-                errors.invalid(&path, policy, "only \"Never\" is supported when podFailurePolicy is specified");
+                errors.invalid(
+                    &path,
+                    policy,
+                    "only \"Never\" is supported when podFailurePolicy is specified",
+                );
             }
         }
         other => errors.not_supported_in_order(&path, other, &["OnFailure", "Never"]),
@@ -131,7 +164,8 @@ pub fn validate_shared_spec(spec: &JobSpec, path: &Path, rules: &PodRules, error
         }
     }
     if let Some(policy) = spec.pod_replacement_policy.as_deref() {
-        let accepted: &[&str] = if spec.pod_failure_policy.is_some() { &["Failed"] } else { &["Failed", "TerminatingOrFailed"] };
+        let accepted: &[&str] =
+            if spec.pod_failure_policy.is_some() { &["Failed"] } else { &["Failed", "TerminatingOrFailed"] };
         if !accepted.contains(&policy) {
             errors.not_supported(&path.child("podReplacementPolicy"), policy, accepted);
         }
@@ -140,11 +174,19 @@ pub fn validate_shared_spec(spec: &JobSpec, path: &Path, rules: &PodRules, error
     validate_restart_policy(spec, path, errors);
 }
 
-fn validate_spec(spec: &JobSpec, path: &Path, rules: &PodRules, allow_bad_values: bool, errors: &mut ErrorList) {
+fn validate_spec(
+    spec: &JobSpec,
+    path: &Path,
+    rules: &PodRules,
+    allow_bad_values: bool,
+    errors: &mut ErrorList,
+) {
     validate_shared_spec(spec, path, rules, errors);
     match &spec.selector {
         None => errors.required(&path.child("selector"), ""),
-        Some(given) => errors.extend(meta::validate_label_selector(given, allow_bad_values, &path.child("selector"))),
+        Some(given) => {
+            errors.extend(meta::validate_label_selector(given, allow_bad_values, &path.child("selector")))
+        }
     }
     let labels = &spec.template.metadata.labels;
     if is_evaluable(spec.selector.as_deref()) && !selector::matches(spec.selector.as_deref(), labels) {
@@ -157,13 +199,18 @@ fn validate_label(labels: &BTreeMap<String, String>, key: &str, expected: &str, 
     let path = Path::of(&["spec", "template", "metadata", "labels"]);
     match labels.get(key) {
         None => errors.required(&path.key(key), format!("must be '{expected}'")),
-        Some(value) if value != expected => errors.invalid(&path.key(key), labels, format!("must be '{expected}'")),
+        Some(value) if value != expected => {
+            errors.invalid(&path.key(key), labels, format!("must be '{expected}'"))
+        }
         Some(_) => {}
     }
 }
 
 fn validate_generated_selector(job: &Job, prefixed: bool, errors: &mut ErrorList) {
-    let Some(given) = job.spec.selector.as_deref().filter(|_| !job.spec.manual_selector.unwrap_or(false)) else { return };
+    let Some(given) = job.spec.selector.as_deref().filter(|_| !job.spec.manual_selector.unwrap_or(false))
+    else {
+        return;
+    };
     let (name, uid) = (&job.metadata.name, &job.metadata.uid);
     if uid.is_empty() {
         errors.required(&Path::of(&["metadata", "uid"]), "");
@@ -182,7 +229,8 @@ fn validate_generated_selector(job: &Job, prefixed: bool, errors: &mut ErrorList
 }
 
 fn validate_with(job: &Job, rules: &PodRules, prefixed: bool, allow_bad_values: bool) -> ErrorList {
-    let mut errors = meta::validate(&job.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&job.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
     validate_generated_selector(job, prefixed, &mut errors);
     validate_spec(&job.spec, &Path::new("spec"), rules, allow_bad_values, &mut errors);
     if let Some(completions) = job.spec.completions.filter(|count| *count > 0 && is_indexed(&job.spec)) {
@@ -237,7 +285,9 @@ fn allow_scheduling(old: &mut PodTemplateSpec, new: &PodTemplateSpec) {
 /// Takes over the resources of containers that keep their name and place.
 fn allow_resources(old: &mut PodTemplateSpec, new: &PodTemplateSpec) {
     let (before, now) = (&mut old.spec, &new.spec);
-    for (before, now) in [(&mut before.containers, &now.containers), (&mut before.init_containers, &now.init_containers)] {
+    for (before, now) in
+        [(&mut before.containers, &now.containers), (&mut before.init_containers, &now.init_containers)]
+    {
         if before.len() == now.len() {
             for (before, now) in before.iter_mut().zip(now).filter(|(before, now)| before.name == now.name) {
                 before.resources = now.resources.clone();
@@ -265,7 +315,8 @@ pub fn validate_update(new: &Job, old: &Job) -> ErrorList {
     let rules = PodRules::for_template_update(Some(&old.spec.template.spec));
     let labels = &old.spec.template.metadata.labels;
     let prefixed = labels.contains_key(JOB_NAME) && labels.contains_key(CONTROLLER_UID);
-    let allow_bad_values = rules.bad_selector_values || meta::has_bad_selector_value(old.spec.selector.as_deref());
+    let allow_bad_values =
+        rules.bad_selector_values || meta::has_bad_selector_value(old.spec.selector.as_deref());
     let mut errors = validate_with(new, &rules, prefixed, allow_bad_values);
     errors.extend(meta::validate_update(&new.metadata, &old.metadata, &Path::new("metadata")));
     let (now, before, path) = (&new.spec, &old.spec, Path::new("spec"));
@@ -274,9 +325,19 @@ pub fn validate_update(new: &Job, old: &Job) -> ErrorList {
     let shown = now.selector.as_ref().map(|selector| selector.to_value());
     errors.unchanged(&path.child("selector"), &now.selector, &before.selector, shown);
     validate_template_update(new, old, &mut errors);
-    errors.unchanged(&path.child("completionMode"), &now.completion_mode, &before.completion_mode, now.completion_mode.clone());
+    errors.unchanged(
+        &path.child("completionMode"),
+        &now.completion_mode,
+        &before.completion_mode,
+        now.completion_mode.clone(),
+    );
     let shown = now.pod_failure_policy.as_ref().map(|policy| policy.to_value());
-    errors.unchanged(&path.child("podFailurePolicy"), &now.pod_failure_policy, &before.pod_failure_policy, shown);
+    errors.unchanged(
+        &path.child("podFailurePolicy"),
+        &now.pod_failure_policy,
+        &before.pod_failure_policy,
+        shown,
+    );
     let limit = now.backoff_limit_per_index;
     errors.unchanged(&path.child("backoffLimitPerIndex"), &limit, &before.backoff_limit_per_index, limit);
     errors.unchanged(&path.child("managedBy"), &now.managed_by, &before.managed_by, now.managed_by.clone());
@@ -288,7 +349,8 @@ pub fn validate_update(new: &Job, old: &Job) -> ErrorList {
 /// What a client should know about a job spec that is accepted.
 pub fn warnings(path: &Path, spec: &JobSpec) -> Vec<String> {
     let mut warnings = Vec::new();
-    let many = spec.completions.unwrap_or(0) > MANY_COMPLETIONS && spec.parallelism.unwrap_or(0) > MOST_PARALLEL_WITH_MANY;
+    let many = spec.completions.unwrap_or(0) > MANY_COMPLETIONS
+        && spec.parallelism.unwrap_or(0) > MOST_PARALLEL_WITH_MANY;
     if is_indexed(spec) && many {
         warnings.push(format!("{path}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail"));
     }

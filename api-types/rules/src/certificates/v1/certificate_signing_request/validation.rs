@@ -68,7 +68,8 @@ impl Allowances {
             legacy_signer: old.spec.signer_name == LEGACY_SIGNER,
             duplicate_conditions: has_duplicates(conditions.iter().map(|condition| &condition.type_)),
             empty_condition: has(""),
-            any_certificate: new.status.certificate == old.status.certificate || check_certificate(&old.status.certificate).is_err(),
+            any_certificate: new.status.certificate == old.status.certificate
+                || check_certificate(&old.status.certificate).is_err(),
             unknown_usages: old.spec.usages.iter().any(|usage| !USAGES.contains(&usage.as_str())),
             duplicate_usages: has_duplicates(old.spec.usages.iter()),
         }
@@ -76,11 +77,13 @@ impl Allowances {
 }
 
 fn check_request(pem: &[u8]) -> Result<(), String> {
-    let (_, block) = x509_parser::pem::parse_x509_pem(pem).map_err(|_| "PEM block type must be CERTIFICATE REQUEST".to_owned())?;
+    let (_, block) = x509_parser::pem::parse_x509_pem(pem)
+        .map_err(|_| "PEM block type must be CERTIFICATE REQUEST".to_owned())?;
     if block.label != "CERTIFICATE REQUEST" {
         return Err("PEM block type must be CERTIFICATE REQUEST".to_owned());
     }
-    let (rest, request) = X509CertificationRequest::from_der(&block.contents).map_err(|error| format!("asn1: structure error: {error}"))?;
+    let (rest, request) = X509CertificationRequest::from_der(&block.contents)
+        .map_err(|error| format!("asn1: structure error: {error}"))?;
     if !rest.is_empty() {
         return Err("asn1: syntax error: trailing data".to_owned());
     }
@@ -110,7 +113,11 @@ pub fn validate_signer_name(name: &str, path: &Path, errors: &mut ErrorList) {
         return;
     }
     let [domain, rest] = name.split('/').collect::<Vec<_>>()[..] else {
-        errors.invalid(path, name, "must be a fully qualified domain and path of the form 'example.com/signer-name'");
+        errors.invalid(
+            path,
+            name,
+            "must be a fully qualified domain and path of the form 'example.com/signer-name'",
+        );
         return;
     };
     if domain.len() > names::DNS_SUBDOMAIN_MAX_LENGTH {
@@ -163,12 +170,20 @@ fn validate_with(request: &CertificateSigningRequest, allow: Allowances) -> Erro
     }
     let signer = path.child("signerName");
     if !allow.legacy_signer && spec.signer_name == LEGACY_SIGNER {
-        errors.invalid(&signer, &spec.signer_name, "the legacy signerName is not allowed via this API version");
+        errors.invalid(
+            &signer,
+            &spec.signer_name,
+            "the legacy signerName is not allowed via this API version",
+        );
     } else {
         validate_signer_name(&spec.signer_name, &signer, &mut errors);
     }
     if let Some(seconds) = spec.expiration_seconds.filter(|seconds| *seconds < 600) {
-        errors.invalid(&path.child("expirationSeconds"), seconds, "may not specify a duration less than 600 seconds (10 minutes)");
+        errors.invalid(
+            &path.child("expirationSeconds"),
+            seconds,
+            "may not specify a duration less than 600 seconds (10 minutes)",
+        );
     }
     validate_conditions(&request.status.conditions, allow, &Path::of(&["status", "conditions"]), &mut errors);
     if !allow.any_certificate
@@ -179,7 +194,12 @@ fn validate_with(request: &CertificateSigningRequest, allow: Allowances) -> Erro
     errors
 }
 
-fn validate_conditions(conditions: &[CertificateSigningRequestCondition], allow: Allowances, path: &Path, errors: &mut ErrorList) {
+fn validate_conditions(
+    conditions: &[CertificateSigningRequestCondition],
+    allow: Allowances,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     let mut seen = BTreeSet::new();
     for (index, condition) in conditions.iter().enumerate() {
         let at = path.index(index);
@@ -187,7 +207,11 @@ fn validate_conditions(conditions: &[CertificateSigningRequestCondition], allow:
         if type_.is_empty() && !allow.empty_condition {
             errors.required(&at.child("type"), "");
         }
-        let accepted: &[&str] = if matches!(type_, "Approved" | "Denied" | "Failed") { &["True"] } else { &["False", "True", "Unknown"] };
+        let accepted: &[&str] = if matches!(type_, "Approved" | "Denied" | "Failed") {
+            &["True"]
+        } else {
+            &["False", "True", "Unknown"]
+        };
         if condition.status.is_empty() {
             errors.required(&at.child("status"), "");
         } else if !accepted.contains(&condition.status.as_str()) {
@@ -212,7 +236,11 @@ pub fn validate(request: &CertificateSigningRequest) -> ErrorList {
     validate_with(request, Allowances::default())
 }
 
-fn validate_change(new: &CertificateSigningRequest, old: &CertificateSigningRequest, allow: Allowances) -> ErrorList {
+fn validate_change(
+    new: &CertificateSigningRequest,
+    old: &CertificateSigningRequest,
+    allow: Allowances,
+) -> ErrorList {
     let mut errors = validate_with(new, allow);
     let path = Path::of(&["status", "conditions"]);
     let of = |request: &CertificateSigningRequest, type_: &str| -> Vec<CertificateSigningRequestCondition> {
@@ -256,6 +284,9 @@ pub fn validate_status_update(new: &CertificateSigningRequest, old: &Certificate
 }
 
 /// A changed approval.
-pub fn validate_approval_update(new: &CertificateSigningRequest, old: &CertificateSigningRequest) -> ErrorList {
+pub fn validate_approval_update(
+    new: &CertificateSigningRequest,
+    old: &CertificateSigningRequest,
+) -> ErrorList {
     validate_change(new, old, Allowances { approval: true, ..Allowances::after(new, old) })
 }

@@ -19,7 +19,11 @@ fn validate_spec(spec: &LeaseSpec, path: &Path, errors: &mut ErrorList) {
         match strategy.split_once('/') {
             // Strategies of others are qualified by a domain of theirs.
             Some((domain, _)) => {
-                if domain.ends_with(".kubernetes.io") || domain.ends_with(".k8s.io") || domain == "kubernetes.io" || domain == "k8s.io" {
+                if domain.ends_with(".kubernetes.io")
+                    || domain.ends_with(".k8s.io")
+                    || domain == "kubernetes.io"
+                    || domain == "k8s.io"
+                {
                     errors.not_supported(&path, strategy, &["OldestEmulationVersion"]);
                 } else {
                     errors.invalid_each(&path, strategy, names::is_qualified_name(strategy));
@@ -37,7 +41,8 @@ fn validate_spec(spec: &LeaseSpec, path: &Path, errors: &mut ErrorList) {
 
 /// A lease.
 pub fn validate(lease: &Lease) -> ErrorList {
-    let mut errors = meta::validate(&lease.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&lease.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
     validate_spec(&lease.spec, &Path::new("spec"), &mut errors);
     errors
 }

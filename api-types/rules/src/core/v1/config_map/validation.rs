@@ -9,7 +9,8 @@ use machinery::{
 
 /// A config map.
 pub fn validate(config_map: &ConfigMap) -> ErrorList {
-    let mut errors = meta::validate(&config_map.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&config_map.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
     let mut size = 0;
     for (key, value) in &config_map.data {
         let path = Path::new("data").key(key);

@@ -7,18 +7,10 @@ use machinery::{
     names,
 };
 
-/// Annotation that tells when the change began that led to these endpoints.
-const CHANGE_TRIGGER: &str = "endpoints.kubernetes.io/last-change-trigger-time";
-
 /// Endpoints; subsets that did not change were valid when they were stored and stay so.
 fn validate_with(endpoints: &Endpoints, old: Option<&Endpoints>) -> ErrorList {
-    let mut errors = meta::validate(&endpoints.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
-    if let Some(time) = endpoints.metadata.annotations.get(CHANGE_TRIGGER)
-        && time.parse::<jiff::Timestamp>().is_err()
-    {
-        let path = Path::new("annotations").child(CHANGE_TRIGGER);
-        errors.invalid(&path, time, format!("parsing time {time:?} as \"2006-01-02T15:04:05.999999999Z07:00\": cannot parse {time:?} as \"2006\""));
-    }
+    let mut errors =
+        meta::validate(&endpoints.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
     if old.is_none_or(|old| old.subsets != endpoints.subsets) {
         for (index, subset) in endpoints.subsets.iter().enumerate() {
             validate_subset(subset, &Path::new("subsets").index(index), &mut errors);
@@ -43,7 +35,9 @@ fn validate_subset(subset: &EndpointSubset, path: &Path, errors: &mut ErrorList)
     if subset.addresses.is_empty() && subset.not_ready_addresses.is_empty() {
         errors.required(path, "must specify `addresses` or `notReadyAddresses`");
     }
-    for (field, list) in [("addresses", &subset.addresses), ("notReadyAddresses", &subset.not_ready_addresses)] {
+    for (field, list) in
+        [("addresses", &subset.addresses), ("notReadyAddresses", &subset.not_ready_addresses)]
+    {
         for (index, address) in list.iter().enumerate() {
             validate_address(address, &path.child(field).index(index), errors);
         }
@@ -56,7 +50,11 @@ fn validate_subset(subset: &EndpointSubset, path: &Path, errors: &mut ErrorList)
 fn validate_address(address: &EndpointAddress, path: &Path, errors: &mut ErrorList) {
     errors.extend(addresses::validate_ip(&path.child("ip"), &address.ip, &[]));
     if !address.hostname.is_empty() {
-        errors.invalid_each(&path.child("hostname"), &address.hostname, names::is_dns1123_label(&address.hostname));
+        errors.invalid_each(
+            &path.child("hostname"),
+            &address.hostname,
+            names::is_dns1123_label(&address.hostname),
+        );
     }
     if let Some(node) = &address.node_name {
         errors.invalid_each(&path.child("nodeName"), node, names::name_is_dns_subdomain(node, false));

@@ -2,7 +2,10 @@
 //!
 //! Source: `pkg/apis/core/validation/events.go`.
 
-use crate::{meta, report::{IMMUTABLE, Report}};
+use crate::{
+    meta,
+    report::{IMMUTABLE, Report},
+};
 use api_types::core::v1::Event;
 use machinery::{
     Message,
@@ -25,7 +28,12 @@ pub fn validate(event: &Event, dialect: Dialect) -> ErrorList {
     if dialect == Dialect::Core {
         return errors;
     }
-    errors.extend(meta::validate(&event.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata")));
+    errors.extend(meta::validate(
+        &event.metadata,
+        true,
+        names::name_is_dns_subdomain,
+        &Path::new("metadata"),
+    ));
     validate_series(event, &mut errors);
     if event.event_time.is_zero() {
         errors.required(&Path::new("eventTime"), "");
@@ -64,21 +72,34 @@ pub fn validate_update(new: &Event, old: &Event, dialect: Dialect) -> ErrorList 
         ("reason", new.reason == old.reason, (&new.reason).into()),
         ("message", new.message == old.message, (&new.message).into()),
         ("source", new.source == old.source, new.source.to_value().into()),
-        ("firstTimestamp", new.first_timestamp == old.first_timestamp, new.first_timestamp.to_string().into()),
+        (
+            "firstTimestamp",
+            new.first_timestamp == old.first_timestamp,
+            new.first_timestamp.to_string().into(),
+        ),
         ("lastTimestamp", new.last_timestamp == old.last_timestamp, new.last_timestamp.to_string().into()),
         ("count", new.count == old.count, new.count.into()),
         ("type", new.type_ == old.type_, (&new.type_).into()),
         ("eventTime", micros(new) == micros(old), new.event_time.to_string().into()),
         ("action", new.action == old.action, (&new.action).into()),
         ("related", new.related == old.related, related(new).into()),
-        ("reportingController", new.reporting_component == old.reporting_component, (&new.reporting_component).into()),
+        (
+            "reportingController",
+            new.reporting_component == old.reporting_component,
+            (&new.reporting_component).into(),
+        ),
     ];
     for (field, same, shown) in rows {
         if !same {
             errors.invalid(&Path::new(field), shown, IMMUTABLE);
         }
     }
-    errors.unchanged(&Path::new("reportingInstance"), &new.reporting_instance, &old.reporting_instance, &new.reporting_instance);
+    errors.unchanged(
+        &Path::new("reportingInstance"),
+        &new.reporting_instance,
+        &old.reporting_instance,
+        &new.reporting_instance,
+    );
     errors
 }
 
@@ -107,14 +128,21 @@ fn validate_shared(event: &Event, dialect: Dialect) -> ErrorList {
         if about.is_empty() && !matches!(namespace, "default" | "kube-system") {
             errors.invalid(&path, about, "does not match event.namespace");
         }
-        let controller = Path::new(if dialect == Dialect::Core { "reportingComponent" } else { "reportingController" });
+        let controller =
+            Path::new(if dialect == Dialect::Core { "reportingComponent" } else { "reportingController" });
         if event.reporting_component.is_empty() {
             errors.required(&controller, "");
         }
-        errors.invalid_each(&controller, &event.reporting_component, names::is_qualified_name(&event.reporting_component));
-        for (field, value, limit) in
-            [("reportingInstance", &event.reporting_instance, 128), ("action", &event.action, 128), ("reason", &event.reason, 128)]
-        {
+        errors.invalid_each(
+            &controller,
+            &event.reporting_component,
+            names::is_qualified_name(&event.reporting_component),
+        );
+        for (field, value, limit) in [
+            ("reportingInstance", &event.reporting_instance, 128),
+            ("action", &event.action, 128),
+            ("reason", &event.reason, 128),
+        ] {
             if value.is_empty() {
                 errors.required(&Path::new(field), "");
             }

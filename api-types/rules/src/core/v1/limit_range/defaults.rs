@@ -17,7 +17,13 @@ pub fn set(range: &mut LimitRange) {
             fill(&mut item.default_request, &item.default);
             fill(&mut item.default_request, &item.min);
         }
-        for list in [&mut item.max, &mut item.min, &mut item.default, &mut item.default_request, &mut item.max_limit_request_ratio] {
+        for list in [
+            &mut item.max,
+            &mut item.min,
+            &mut item.default,
+            &mut item.default_request,
+            &mut item.max_limit_request_ratio,
+        ] {
             round_up_to_milli(list);
         }
     }

@@ -21,14 +21,22 @@ const MAX_MILLI: i64 = i64::MAX / 1000;
 
 /// A limit range.
 pub fn validate(range: &LimitRange) -> ErrorList {
-    let mut errors = meta::validate(&range.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&range.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
     let mut types = BTreeSet::new();
     for (index, item) in range.spec.limits.iter().enumerate() {
         let path = Path::of(&["spec", "limits"]).index(index);
         let before = errors.len();
         errors.invalid_each(&path.child("type"), &item.type_, names::is_qualified_name(&item.type_));
-        if errors.len() == before && !item.type_.contains('/') && !matches!(item.type_.as_str(), "Pod" | "Container" | "PersistentVolumeClaim") {
-            errors.invalid(&path.child("type"), &item.type_, "must be a standard limit type or fully qualified");
+        if errors.len() == before
+            && !item.type_.contains('/')
+            && !matches!(item.type_.as_str(), "Pod" | "Container" | "PersistentVolumeClaim")
+        {
+            errors.invalid(
+                &path.child("type"),
+                &item.type_,
+                "must be a standard limit type or fully qualified",
+            );
         }
         if !types.insert(&item.type_) {
             errors.duplicate(&path.child("type"), &item.type_);
@@ -45,10 +53,14 @@ pub fn validate_update(new: &LimitRange, _old: &LimitRange) -> ErrorList {
 
 fn validate_item(item: &LimitRangeItem, path: &Path, errors: &mut ErrorList) {
     let pod = item.type_ == "Pod";
-    let check: fn(&str, &Path) -> ErrorList =
-        if pod || item.type_ == "Container" { resource_names::validate_for_container } else { resource_names::validate };
+    let check: fn(&str, &Path) -> ErrorList = if pod || item.type_ == "Container" {
+        resource_names::validate_for_container
+    } else {
+        resource_names::validate
+    };
     let empty = ResourceList::new();
-    let (default, default_request) = if pod { (&empty, &empty) } else { (&item.default, &item.default_request) };
+    let (default, default_request) =
+        if pod { (&empty, &empty) } else { (&item.default, &item.default_request) };
     if pod {
         for (field, list) in [("default", &item.default), ("defaultRequest", &item.default_request)] {
             if !list.is_empty() {
@@ -69,8 +81,14 @@ fn validate_item(item: &LimitRangeItem, path: &Path, errors: &mut ErrorList) {
             keys.insert(name);
         }
     }
-    if item.type_ == "PersistentVolumeClaim" && !item.min.contains_key("storage") && !item.max.contains_key("storage") {
-        errors.required(&path.child("limits"), "either minimum or maximum storage value is required, but neither was provided");
+    if item.type_ == "PersistentVolumeClaim"
+        && !item.min.contains_key("storage")
+        && !item.max.contains_key("storage")
+    {
+        errors.required(
+            &path.child("limits"),
+            "either minimum or maximum storage value is required, but neither was provided",
+        );
     }
     for name in keys {
         let of = Amounts {
@@ -107,7 +125,8 @@ impl Amounts<'_> {
             if let (Some(lower), Some(upper)) = (lower, upper)
                 && lower.compare(upper) == Ordering::Greater
             {
-                let message = format!("{lower_word} value {lower} is greater than {upper_word} value {upper}");
+                let message =
+                    format!("{lower_word} value {lower} is greater than {upper_word} value {upper}");
                 errors.invalid(&path.child(field).key(name), shown, message);
             }
         }
@@ -118,7 +137,8 @@ impl Amounts<'_> {
             && !overcommit_allowed(name)
             && default.compare(request) != Ordering::Equal
         {
-            let message = format!("default value {default} must equal to defaultRequest value {request} in {name}");
+            let message =
+                format!("default value {default} must equal to defaultRequest value {request} in {name}");
             errors.invalid(&path.child("defaultRequest").key(name), request, message);
         }
     }

@@ -18,7 +18,8 @@ fn finalizer(name: &str, path: &Path) -> ErrorList {
 
 /// A namespace.
 pub fn validate(namespace: &Namespace) -> ErrorList {
-    let mut errors = meta::validate(&namespace.metadata, false, names::name_is_dns_label, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&namespace.metadata, false, names::name_is_dns_label, &Path::new("metadata"));
     for name in &namespace.spec.finalizers {
         errors.extend(finalizer(name, &Path::of(&["spec", "finalizers"])));
     }

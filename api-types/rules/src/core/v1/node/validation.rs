@@ -23,9 +23,13 @@ pub fn validate(node: &Node) -> ErrorList {
     validate_amounts(node, &mut errors);
     if let Some(swap) = &node.status.node_info.swap
         && let Some(capacity) = swap.capacity
-        && capacity < 0
+        && capacity <= 0
     {
-        errors.invalid(&metadata.child("nodeSwapStatus").child("capacity"), capacity, "should be a non-negative value");
+        errors.invalid(
+            &metadata.child("nodeSwapStatus").child("capacity"),
+            capacity,
+            "must be greater than zero",
+        );
     }
     validate_features(&node.status.declared_features, &mut errors);
     let cidrs = &node.spec.pod_cidrs;
@@ -34,7 +38,11 @@ pub fn validate(node: &Node) -> ErrorList {
         errors.extend(addresses::validate_cidr(&path.index(index), cidr, &[]));
     }
     if cidrs.len() > 1 {
-        let families: Vec<bool> = cidrs.iter().filter_map(|cidr| addresses::parse_cidr_sloppy(cidr)).map(|(ip, _)| ip.is_ipv4()).collect();
+        let families: Vec<bool> = cidrs
+            .iter()
+            .filter_map(|cidr| addresses::parse_cidr_sloppy(cidr))
+            .map(|(ip, _)| ip.is_ipv4())
+            .collect();
         let dual = families.contains(&true) && families.contains(&false);
         if !dual || cidrs.len() > 2 {
             errors.invalid(&path, cidrs, "may specify no more than one CIDR for each IP family");
@@ -57,10 +65,16 @@ pub fn validate_update(new: &Node, old: &Node) -> ErrorList {
         }
     }
     if !old.spec.pod_cidrs.is_empty() && old.spec.pod_cidrs != new.spec.pod_cidrs {
-        errors.forbidden(&Path::of(&["spec", "podCIDRs"]), "node updates may not change podCIDR except from \"\" to valid");
+        errors.forbidden(
+            &Path::of(&["spec", "podCIDRs"]),
+            "node updates may not change podCIDR except from \"\" to valid",
+        );
     }
     if !old.spec.provider_id.is_empty() && old.spec.provider_id != new.spec.provider_id {
-        errors.forbidden(&Path::of(&["spec", "providerID"]), "node updates may not change providerID except from \"\" to valid");
+        errors.forbidden(
+            &Path::of(&["spec", "providerID"]),
+            "node updates may not change providerID except from \"\" to valid",
+        );
     }
     validate_taints(&new.spec.taints, &metadata.child("taints"), &mut errors);
     if new.spec.external_id != old.spec.external_id {
@@ -117,7 +131,11 @@ fn validate_taints(taints: &[Taint], path: &Path, errors: &mut ErrorList) {
 fn validate_amounts(node: &Node, errors: &mut ErrorList) {
     for (field, list) in [("capacity", &node.status.capacity), ("allocatable", &node.status.allocatable)] {
         for (name, quantity) in list {
-            errors.extend(resource_names::validate_quantity(name, quantity, &Path::of(&["status", field]).child(name.clone())));
+            errors.extend(resource_names::validate_quantity(
+                name,
+                quantity,
+                &Path::of(&["status", field]).child(name.clone()),
+            ));
         }
     }
 }
@@ -125,16 +143,22 @@ fn validate_amounts(node: &Node, errors: &mut ErrorList) {
 fn is_feature_name(name: &str) -> bool {
     let mut segments = name.split('/');
     let camel = segments.next().is_some_and(|first| {
-        first.starts_with(|letter: char| letter.is_ascii_uppercase()) && first.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        first.starts_with(|letter: char| letter.is_ascii_uppercase())
+            && first.bytes().all(|byte| byte.is_ascii_alphanumeric())
     });
-    camel && segments.all(|segment| !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    camel
+        && segments
+            .all(|segment| !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 fn validate_features(features: &[String], errors: &mut ErrorList) {
     let path = Path::of(&["status", "declaredFeatures"]);
     for (index, name) in features.iter().enumerate() {
         if name.len() > names::DNS_SUBDOMAIN_MAX_LENGTH {
-            let message = format!("invalid feature name {name:?}: must be no more than {} characters", names::DNS_SUBDOMAIN_MAX_LENGTH);
+            let message = format!(
+                "invalid feature name {name:?}: must be no more than {} characters",
+                names::DNS_SUBDOMAIN_MAX_LENGTH
+            );
             errors.invalid(&path.index(index), name, message);
         } else if !is_feature_name(name) {
             errors.invalid(&path.index(index), name, format!("invalid feature name {name:?}: must start with an UpperCamelCase segment, with subsequent segments separated by '/' (e.g., MyFeature or MyFeature/mySubFeature), and contain only alphanumeric characters and slashes"));
@@ -142,7 +166,9 @@ fn validate_features(features: &[String], errors: &mut ErrorList) {
         if let Some(next) = features.get(index + 1) {
             match name.cmp(next) {
                 std::cmp::Ordering::Equal => errors.duplicate(&path.index(index + 1), next),
-                std::cmp::Ordering::Greater => errors.invalid(&path.index(index + 1), next, "list must be sorted alphabetically"),
+                std::cmp::Ordering::Greater => {
+                    errors.invalid(&path.index(index + 1), next, "list must be sorted alphabetically")
+                }
                 std::cmp::Ordering::Less => {}
             }
         }

@@ -21,7 +21,11 @@ fn validate_secret(secret: Option<&SecretReference>, path: &Path, errors: &mut E
     }
     required(path, &[("namespace", &secret.namespace)], errors);
     if !secret.namespace.is_empty() {
-        errors.invalid_each(&path.child("namespace"), &secret.namespace, names::is_dns1123_label(&secret.namespace));
+        errors.invalid_each(
+            &path.child("namespace"),
+            &secret.namespace,
+            names::is_dns1123_label(&secret.namespace),
+        );
     }
 }
 
@@ -38,7 +42,9 @@ fn validate_iscsi(iscsi: &ISCSIPersistentVolumeSource, volume: &str, path: &Path
     }
     errors.invalid_each(&path.child("lun"), iscsi.lun, names::is_in_range(i64::from(iscsi.lun), 0, 255));
     match &iscsi.secret_ref {
-        None if iscsi.chap_auth_discovery || iscsi.chap_auth_session => errors.required(&path.child("secretRef"), ""),
+        None if iscsi.chap_auth_discovery || iscsi.chap_auth_session => {
+            errors.required(&path.child("secretRef"), "")
+        }
         None => {}
         Some(secret) => required(&path.child("secretRef"), &[("name", &secret.name)], errors),
     }
@@ -47,15 +53,26 @@ fn validate_iscsi(iscsi: &ISCSIPersistentVolumeSource, volume: &str, path: &Path
     }
 }
 
-fn validate_network(source: &PersistentVolumeSource, volume: &str, only: &mut OnlyOne<'_>, errors: &mut ErrorList) {
+fn validate_network(
+    source: &PersistentVolumeSource,
+    volume: &str,
+    only: &mut OnlyOne<'_>,
+    errors: &mut ErrorList,
+) {
     let root = only.path.clone();
     if let Some((gluster, path)) = only.take(source.glusterfs.as_deref(), "glusterfs", errors) {
         required(&path, &[("endpoints", &gluster.endpoints), ("path", &gluster.path)], errors);
         let path = path.child("endpointsNamespace");
         match gluster.endpoints_namespace.as_deref() {
             None => {}
-            Some("") => errors.invalid(&path, "", "if the endpointnamespace is set, it must be a valid namespace name"),
-            Some(namespace) => errors.invalid_each(&path, namespace, names::name_is_dns_label(namespace, false)),
+            Some("") => errors.invalid(
+                &path,
+                "",
+                "if the endpointnamespace is set, it must be a valid namespace name",
+            ),
+            Some(namespace) => {
+                errors.invalid_each(&path, namespace, names::name_is_dns_label(namespace, false))
+            }
         }
     }
     if let Some((flocker, path)) = only.take(source.flocker.as_deref(), "flocker", errors) {
@@ -80,7 +97,11 @@ fn validate_network(source: &PersistentVolumeSource, volume: &str, only: &mut On
     if let Some((cinder, path)) = only.take(source.cinder.as_deref(), "cinder", errors) {
         required(&path, &[("volumeID", &cinder.volume_id)], errors);
         if let Some(secret) = &cinder.secret_ref {
-            required(&path.child("secretRef"), &[("name", &secret.name), ("namespace", &secret.namespace)], errors);
+            required(
+                &path.child("secretRef"),
+                &[("name", &secret.name), ("namespace", &secret.namespace)],
+                errors,
+            );
         }
     }
     if let Some((fc, path)) = only.take(source.fc.as_deref(), "fc", errors) {
@@ -102,7 +123,9 @@ fn validate_cloud(source: &PersistentVolumeSource, only: &mut OnlyOne<'_>, error
     if let Some((vsphere, path)) = only.take(source.vsphere_volume.as_deref(), "vsphereVolume", errors) {
         required(&path, &[("volumePath", &vsphere.volume_path)], errors);
     }
-    if let Some((photon, path)) = only.take(source.photon_persistent_disk.as_deref(), "photonPersistentDisk", errors) {
+    if let Some((photon, path)) =
+        only.take(source.photon_persistent_disk.as_deref(), "photonPersistentDisk", errors)
+    {
         required(&path, &[("pdID", &photon.pd_id)], errors);
     }
     if let Some((portworx, path)) = only.take(source.portworx_volume.as_deref(), "portworxVolume", errors) {
@@ -112,13 +135,23 @@ fn validate_cloud(source: &PersistentVolumeSource, only: &mut OnlyOne<'_>, error
         volumes::validate_azure_disk(&AzureDisk::from(disk), &path, errors);
     }
     if let Some((scale_io, path)) = only.take(source.scale_io.as_deref(), "scaleIO", errors) {
-        let fields = [("gateway", &*scale_io.gateway), ("system", &scale_io.system), ("volumeName", &scale_io.volume_name)];
+        let fields = [
+            ("gateway", &*scale_io.gateway),
+            ("system", &scale_io.system),
+            ("volumeName", &scale_io.volume_name),
+        ];
         required(&path, &fields, errors);
     }
 }
 
 /// The one source of a volume called `volume`.
-pub fn validate(source: &PersistentVolumeSource, volume: &str, affinity: bool, path: &Path, errors: &mut ErrorList) {
+pub fn validate(
+    source: &PersistentVolumeSource,
+    volume: &str,
+    affinity: bool,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     let mut only = OnlyOne { path, taken: false };
     if let Some((host, path)) = only.take(source.host_path.as_deref(), "hostPath", errors) {
         volumes::validate_host_path(host, &path, errors);
@@ -128,7 +161,9 @@ pub fn validate(source: &PersistentVolumeSource, volume: &str, affinity: bool, p
         required(&path, &[("pdName", &disk.pd_name)], errors);
         volumes::validate_partition(disk.partition, &path, errors);
     }
-    if let Some((disk, path)) = only.take(source.aws_elastic_block_store.as_deref(), "awsElasticBlockStore", errors) {
+    if let Some((disk, path)) =
+        only.take(source.aws_elastic_block_store.as_deref(), "awsElasticBlockStore", errors)
+    {
         required(&path, &[("volumeID", &disk.volume_id)], errors);
         volumes::validate_partition(disk.partition, &path, errors);
     }
@@ -144,14 +179,26 @@ pub fn validate(source: &PersistentVolumeSource, volume: &str, affinity: bool, p
     if let Some((storageos, path)) = only.take(source.storageos.as_deref(), "storageos", errors) {
         volumes::validate_storageos(&storageos.volume_name, &storageos.volume_namespace, &path, errors);
         if let Some(secret) = &storageos.secret_ref {
-            required(&path.child("secretRef"), &[("name", &secret.name), ("namespace", &secret.namespace)], errors);
+            required(
+                &path.child("secretRef"),
+                &[("name", &secret.name), ("namespace", &secret.namespace)],
+                errors,
+            );
         }
     }
     if let Some((csi, path)) = only.take(source.csi.as_deref(), "csi", errors) {
         volumes::validate_csi_driver(&csi.driver, &path.child("driver"), errors);
         required(&path, &[("volumeHandle", &csi.volume_handle)], errors);
-        validate_secret(csi.controller_publish_secret_ref.as_deref(), &path.child("controllerPublishSecretRef"), errors);
-        validate_secret(csi.controller_expand_secret_ref.as_deref(), &path.child("controllerExpandSecretRef"), errors);
+        validate_secret(
+            csi.controller_publish_secret_ref.as_deref(),
+            &path.child("controllerPublishSecretRef"),
+            errors,
+        );
+        validate_secret(
+            csi.controller_expand_secret_ref.as_deref(),
+            &path.child("controllerExpandSecretRef"),
+            errors,
+        );
         validate_secret(csi.node_publish_secret_ref.as_deref(), &path.child("nodePublishSecretRef"), errors);
         validate_secret(csi.node_expand_secret_ref.as_deref(), &path.child("nodeExpandSecretRef"), errors);
     }

@@ -29,7 +29,12 @@ fn validate_capacity(spec: &PersistentVolumeSpec, path: &Path, errors: &mut Erro
         errors.required(&path, "");
     }
     if !spec.capacity.contains_key("storage") || spec.capacity.len() > 1 {
-        let shown = spec.capacity.iter().map(|(name, quantity)| format!("{name}:{quantity}")).collect::<Vec<_>>().join(" ");
+        let shown = spec
+            .capacity
+            .iter()
+            .map(|(name, quantity)| format!("{name}:{quantity}"))
+            .collect::<Vec<_>>()
+            .join(" ");
         errors.not_supported(&path, &format!("map[{shown}]"), &["storage"]);
     }
     for (name, quantity) in &spec.capacity {
@@ -43,7 +48,12 @@ fn is_root(path: &str) -> bool {
     path.starts_with('/') && path.split('/').all(|part| matches!(part, "" | "." | ".."))
 }
 
-fn validate_affinity(spec: &PersistentVolumeSpec, allow_bad_values: bool, path: &Path, errors: &mut ErrorList) {
+fn validate_affinity(
+    spec: &PersistentVolumeSpec,
+    allow_bad_values: bool,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     let Some(affinity) = &spec.node_affinity else { return };
     let path = path.child("nodeAffinity").child("required");
     match &affinity.required {
@@ -55,7 +65,11 @@ fn validate_affinity(spec: &PersistentVolumeSpec, allow_bad_values: bool, path: 
 fn validate_class(spec: &PersistentVolumeSpec, path: &Path, errors: &mut ErrorList) {
     if !spec.storage_class_name.is_empty() {
         let class = &spec.storage_class_name;
-        errors.invalid_each(&path.child("storageClassName"), class, names::name_is_dns_subdomain(class, false));
+        errors.invalid_each(
+            &path.child("storageClassName"),
+            class,
+            names::name_is_dns_subdomain(class, false),
+        );
     }
     validate_volume_mode(spec.volume_mode.as_deref(), &path.child("volumeMode"), errors);
 }
@@ -106,7 +120,10 @@ pub fn validate_inline(spec: &PersistentVolumeSpec, path: &Path, errors: &mut Er
     }
     validate_access_modes(&spec.access_modes, "", &path.child("accessModes"), errors);
     if !matches!(spec.persistent_volume_reclaim_policy.as_str(), "" | "Retain") {
-        errors.forbidden(&path.child("persistentVolumeReclaimPolicy"), "may only be Retain in the context of inline volumes");
+        errors.forbidden(
+            &path.child("persistentVolumeReclaimPolicy"),
+            "may only be Retain in the context of inline volumes",
+        );
     }
     if spec.node_affinity.is_some() {
         errors.forbidden(&path.child("nodeAffinity"), inline);
@@ -143,7 +160,8 @@ fn validate_mount_options(volume: &PersistentVolume, errors: &mut ErrorList) {
 }
 
 fn validate_with(volume: &PersistentVolume, allow_bad_values: bool) -> ErrorList {
-    let mut errors = meta::validate(&volume.metadata, false, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&volume.metadata, false, names::name_is_dns_subdomain, &Path::new("metadata"));
     validate_spec(&volume.spec, &volume.metadata.name, allow_bad_values, &mut errors);
     validate_mount_options(volume, &mut errors);
     errors
@@ -169,10 +187,19 @@ pub fn validate_update(new: &PersistentVolume, old: &PersistentVolume) -> ErrorL
         let why = "spec.persistentvolumesource is immutable after creation\n";
         errors.forbidden(&Path::of(&["spec", "persistentvolumesource"]), why);
     }
-    errors.unchanged(&Path::new("volumeMode"), &new.spec.volume_mode, &old.spec.volume_mode, new.spec.volume_mode.clone());
+    errors.unchanged(
+        &Path::new("volumeMode"),
+        &new.spec.volume_mode,
+        &old.spec.volume_mode,
+        new.spec.volume_mode.clone(),
+    );
     if old.spec.node_affinity.is_some() && !same_affinity(new, old) {
         let shown = new.spec.node_affinity.as_ref().map(|affinity| affinity.to_value());
-        errors.invalid(&Path::new("nodeAffinity"), shown, "field is immutable, except for updating from beta label to GA");
+        errors.invalid(
+            &Path::new("nodeAffinity"),
+            shown,
+            "field is immutable, except for updating from beta label to GA",
+        );
     }
     if old.spec.volume_attributes_class_name.is_some() && new.spec.volume_attributes_class_name.is_none() {
         let path = Path::of(&["spec", "volumeAttributesClassName"]);
@@ -194,7 +221,11 @@ fn same_affinity(new: &PersistentVolume, old: &PersistentVolume) -> bool {
     let mut renamed = old.spec.node_affinity.clone();
     let now = &new.spec.node_affinity;
     let terms = |affinity: &Option<Box<api_types::core::v1::VolumeNodeAffinity>>| {
-        affinity.as_ref().and_then(|affinity| affinity.required.as_ref()).map(|selector| selector.node_selector_terms.clone()).unwrap_or_default()
+        affinity
+            .as_ref()
+            .and_then(|affinity| affinity.required.as_ref())
+            .map(|selector| selector.node_selector_terms.clone())
+            .unwrap_or_default()
     };
     let current = terms(now);
     if let Some(selector) = renamed.as_mut().and_then(|affinity| affinity.required.as_mut()) {
@@ -235,8 +266,12 @@ pub fn warnings(volume: &PersistentVolume) -> Vec<String> {
         warnings.push("spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.".to_owned());
     }
     let required = spec.node_affinity.as_ref().and_then(|affinity| affinity.required.as_ref());
-    for (index, term) in required.map(|required| required.node_selector_terms.iter()).into_iter().flatten().enumerate() {
-        let path = Path::of(&["spec", "nodeAffinity", "required", "nodeSelectorTerms"]).index(index).child("matchExpressions");
+    for (index, term) in
+        required.map(|required| required.node_selector_terms.iter()).into_iter().flatten().enumerate()
+    {
+        let path = Path::of(&["spec", "nodeAffinity", "required", "nodeSelectorTerms"])
+            .index(index)
+            .child("matchExpressions");
         for (index, expression) in term.match_expressions.iter().enumerate() {
             if let Some(message) = label_warning(&expression.key) {
                 warnings.push(format!("{}: {} is {message}", path.index(index).child("key"), expression.key));
@@ -246,7 +281,10 @@ pub fn warnings(volume: &PersistentVolume) -> Vec<String> {
     let source = &spec.persistent_volume_source;
     let dead = [
         (source.cephfs.is_some(), "cephfs: deprecated in v1.28, non-functional in v1.31+"),
-        (source.photon_persistent_disk.is_some(), "photonPersistentDisk: deprecated in v1.11, non-functional in v1.16+"),
+        (
+            source.photon_persistent_disk.is_some(),
+            "photonPersistentDisk: deprecated in v1.11, non-functional in v1.16+",
+        ),
         (source.scale_io.is_some(), "scaleIO: deprecated in v1.16, non-functional in v1.22+"),
         (source.storageos.is_some(), "storageOS: deprecated in v1.22, non-functional in v1.25+"),
         (source.glusterfs.is_some(), "glusterfs: deprecated in v1.25, non-functional in v1.26+"),

@@ -2,12 +2,16 @@
 
 use super::validation::CLASS_ANNOTATION;
 use crate::core::v1::pod::warnings::fractional_storage;
-use api_types::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, TypedLocalObjectReference, TypedObjectReference};
+use api_types::core::v1::{
+    PersistentVolumeClaim, PersistentVolumeClaimSpec, TypedLocalObjectReference, TypedObjectReference,
+};
 use machinery::field::Path;
 
 /// Drops a source in another namespace, which is a feature that is off.
 pub fn drop_disabled(spec: &mut PersistentVolumeClaimSpec, old: Option<&PersistentVolumeClaimSpec>) {
-    let elsewhere = |source: &TypedObjectReference| source.namespace.as_deref().is_some_and(|namespace| !namespace.is_empty());
+    let elsewhere = |source: &TypedObjectReference| {
+        source.namespace.as_deref().is_some_and(|namespace| !namespace.is_empty())
+    };
     let kept = old.is_some_and(|old| old.data_source_ref.is_some());
     if spec.data_source_ref.as_deref().is_some_and(elsewhere) && !kept {
         spec.data_source_ref = None;
@@ -16,7 +20,10 @@ pub fn drop_disabled(spec: &mut PersistentVolumeClaimSpec, old: Option<&Persiste
 
 fn is_known_source(source: &TypedLocalObjectReference) -> bool {
     let group = source.api_group.as_deref().unwrap_or_default();
-    matches!((source.kind.as_str(), group), ("PersistentVolumeClaim", "") | ("VolumeSnapshot", "snapshot.storage.k8s.io"))
+    matches!(
+        (source.kind.as_str(), group),
+        ("PersistentVolumeClaim", "") | ("VolumeSnapshot", "snapshot.storage.k8s.io")
+    )
 }
 
 /// Drops what old servers ignored in `dataSource`, then copies between it and `dataSourceRef`.
@@ -53,6 +60,11 @@ pub fn warnings(claim: &PersistentVolumeClaim) -> Vec<String> {
         warnings.push(format!("{path}: deprecated since v1.8; use \"storageClassName\" attribute instead"));
     }
     let resources = &claim.spec.resources;
-    fractional_storage(&Path::of(&["spec", "resources"]), &resources.requests, &resources.limits, &mut warnings);
+    fractional_storage(
+        &Path::of(&["spec", "resources"]),
+        &resources.requests,
+        &resources.limits,
+        &mut warnings,
+    );
     warnings
 }

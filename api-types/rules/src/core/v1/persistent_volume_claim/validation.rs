@@ -26,10 +26,24 @@ pub fn validate_spec(spec: &PersistentVolumeClaimSpec, path: &Path, errors: &mut
     validate_spec_with(spec, path, Allowances::default(), errors);
 }
 
-fn validate_spec_with(spec: &PersistentVolumeClaimSpec, path: &Path, allow: Allowances, errors: &mut ErrorList) {
-    validate_access_modes(&spec.access_modes, "at least 1 access mode is required", &path.child("accessModes"), errors);
+fn validate_spec_with(
+    spec: &PersistentVolumeClaimSpec,
+    path: &Path,
+    allow: Allowances,
+    errors: &mut ErrorList,
+) {
+    validate_access_modes(
+        &spec.access_modes,
+        "at least 1 access mode is required",
+        &path.child("accessModes"),
+        errors,
+    );
     if let Some(selector) = &spec.selector {
-        errors.extend(meta::validate_label_selector(selector, allow.bad_selector_values, &path.child("selector")));
+        errors.extend(meta::validate_label_selector(
+            selector,
+            allow.bad_selector_values,
+            &path.child("selector"),
+        ));
     }
     let storage = path.child("resources").key("storage");
     match spec.resources.requests.get("storage") {
@@ -42,7 +56,10 @@ fn validate_spec_with(spec: &PersistentVolumeClaimSpec, path: &Path, allow: Allo
             errors.extend(positive);
         }
     }
-    for (field, class) in [("storageClassName", &spec.storage_class_name), ("volumeAttributesClassName", &spec.volume_attributes_class_name)] {
+    for (field, class) in [
+        ("storageClassName", &spec.storage_class_name),
+        ("volumeAttributesClassName", &spec.volume_attributes_class_name),
+    ] {
         if let Some(class) = class.as_deref().filter(|class| !class.is_empty()) {
             errors.invalid_each(&path.child(field), class, names::name_is_dns_subdomain(class, false));
         }
@@ -77,7 +94,14 @@ pub fn validate_volume_mode(mode: Option<&str>, path: &Path, errors: &mut ErrorL
     }
 }
 
-fn validate_source(name: &str, kind: &str, group: Option<&str>, path: &Path, allow: Allowances, errors: &mut ErrorList) {
+fn validate_source(
+    name: &str,
+    kind: &str,
+    group: Option<&str>,
+    path: &Path,
+    allow: Allowances,
+    errors: &mut ErrorList,
+) {
     if name.is_empty() {
         errors.required(&path.child("name"), "");
     }
@@ -93,9 +117,21 @@ fn validate_source(name: &str, kind: &str, group: Option<&str>, path: &Path, all
     }
 }
 
-fn validate_sources(spec: &PersistentVolumeClaimSpec, path: &Path, allow: Allowances, errors: &mut ErrorList) {
+fn validate_sources(
+    spec: &PersistentVolumeClaimSpec,
+    path: &Path,
+    allow: Allowances,
+    errors: &mut ErrorList,
+) {
     if let Some(source) = &spec.data_source {
-        validate_source(&source.name, &source.kind, source.api_group.as_deref(), &path.child("dataSource"), allow, errors);
+        validate_source(
+            &source.name,
+            &source.kind,
+            source.api_group.as_deref(),
+            &path.child("dataSource"),
+            allow,
+            errors,
+        );
     }
     let Some(reference) = &spec.data_source_ref else { return };
     let at = path.child("dataSourceRef");
@@ -108,7 +144,9 @@ fn validate_sources(spec: &PersistentVolumeClaimSpec, path: &Path, allow: Allowa
         let shown = path.child("dataSource").to_string();
         if namespace.is_some() {
             errors.invalid(path, shown, "may not be specified when dataSourceRef.namespace is specified");
-        } else if (&source.api_group, &source.kind, &source.name) != (&reference.api_group, &reference.kind, &reference.name) {
+        } else if (&source.api_group, &source.kind, &source.name)
+            != (&reference.api_group, &reference.kind, &reference.name)
+        {
             errors.invalid(path, shown, "must match dataSourceRef");
         }
     }
@@ -120,7 +158,8 @@ pub fn validate(claim: &PersistentVolumeClaim) -> ErrorList {
 }
 
 fn validate_with(claim: &PersistentVolumeClaim, allow: Allowances) -> ErrorList {
-    let mut errors = meta::validate(&claim.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&claim.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
     validate_spec_with(&claim.spec, &Path::new("spec"), allow, &mut errors);
     errors
 }
@@ -133,7 +172,10 @@ fn storage(list: &crate::core::v1::resource_list::ResourceList) -> Quantity {
 pub fn validate_update(new: &PersistentVolumeClaim, old: &PersistentVolumeClaim) -> ErrorList {
     let has_group = old.spec.data_source.as_ref().is_some_and(|source| source.api_group.is_some())
         || old.spec.data_source_ref.as_ref().is_some_and(|source| source.api_group.is_some());
-    let allow = Allowances { bad_selector_values: meta::has_bad_selector_value(old.spec.selector.as_deref()), bad_source_group: has_group };
+    let allow = Allowances {
+        bad_selector_values: meta::has_bad_selector_value(old.spec.selector.as_deref()),
+        bad_source_group: has_group,
+    };
     let metadata = Path::new("metadata");
     let spec_path = Path::new("spec");
     let mut errors = meta::validate_update(&new.metadata, &old.metadata, &metadata);
@@ -143,7 +185,8 @@ pub fn validate_update(new: &PersistentVolumeClaim, old: &PersistentVolumeClaim)
     if before.volume_name.is_empty() {
         before.volume_name = now.volume_name.clone();
     }
-    let (class_now, class_before) = (new.metadata.annotations.get(CLASS_ANNOTATION), old.metadata.annotations.get(CLASS_ANNOTATION));
+    let (class_now, class_before) =
+        (new.metadata.annotations.get(CLASS_ANNOTATION), old.metadata.annotations.get(CLASS_ANNOTATION));
     let upgraded = class_before.is_some()
         && old.spec.storage_class_name.is_none()
         && new.spec.storage_class_name.as_ref() == class_before
@@ -172,25 +215,45 @@ pub fn validate_update(new: &PersistentVolumeClaim, old: &PersistentVolumeClaim)
         errors.forbidden(&spec_path, "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n");
     }
     let (size, old_size) = (storage(&new.spec.resources.requests), storage(&old.spec.resources.requests));
-    if size.compare(&old_size) == Ordering::Less && size.compare(&storage(&old.status.capacity)) != Ordering::Greater {
+    if size.compare(&old_size) == Ordering::Less
+        && size.compare(&storage(&old.status.capacity)) != Ordering::Greater
+    {
         let path = Path::of(&["spec", "resources", "requests", "storage"]);
         errors.forbidden(&path, "field can not be less than status.capacity");
     }
-    errors.unchanged(&Path::new("volumeMode"), &new.spec.volume_mode, &old.spec.volume_mode, new.spec.volume_mode.clone());
+    errors.unchanged(
+        &Path::new("volumeMode"),
+        &new.spec.volume_mode,
+        &old.spec.volume_mode,
+        new.spec.volume_mode.clone(),
+    );
     let class = &new.spec.volume_attributes_class_name;
-    if *class != old.spec.volume_attributes_class_name && old.status.current_volume_attributes_class_name.is_some() {
+    if *class != old.spec.volume_attributes_class_name
+        && old.status.current_volume_attributes_class_name.is_some()
+    {
         let path = spec_path.child("volumeAttributesClassName");
         match class.as_deref() {
-            None => errors.forbidden(&path, "update to nil is forbidden when status.currentVolumeAttributesClassName is not nil"),
-            Some("") => errors.forbidden(&path, "update to empty string is forbidden when status.currentVolumeAttributesClassName is not nil"),
+            None => errors.forbidden(
+                &path,
+                "update to nil is forbidden when status.currentVolumeAttributesClassName is not nil",
+            ),
+            Some("") => errors.forbidden(
+                &path,
+                "update to empty string is forbidden when status.currentVolumeAttributesClassName is not nil",
+            ),
             Some(_) => {}
         }
     }
     errors
 }
 
-const RESIZE_STATES: &[&str] =
-    &["ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizePending", "NodeResizeInProgress", "NodeResizeInfeasible"];
+const RESIZE_STATES: &[&str] = &[
+    "ControllerResizeInProgress",
+    "ControllerResizeInfeasible",
+    "NodeResizePending",
+    "NodeResizeInProgress",
+    "NodeResizeInfeasible",
+];
 
 fn validate_resource_key(name: &str, path: &Path, errors: &mut ErrorList) -> bool {
     let before = errors.len();

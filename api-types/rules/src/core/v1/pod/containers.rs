@@ -74,13 +74,19 @@ pub fn as_container(common: &EphemeralContainerCommon) -> Container {
 pub fn each<'a>(spec: &'a PodSpec, path: &Path) -> Vec<(std::borrow::Cow<'a, Container>, Path)> {
     use std::borrow::Cow;
     let at = |field: &'static str, index: usize| path.child(field).index(index);
-    let init = spec.init_containers.iter().enumerate().map(|(index, container)| (Cow::Borrowed(container), at("initContainers", index)));
-    let main = spec.containers.iter().enumerate().map(|(index, container)| (Cow::Borrowed(container), at("containers", index)));
-    let ephemeral = spec
-        .ephemeral_containers
+    let init = spec
+        .init_containers
         .iter()
         .enumerate()
-        .map(|(index, container)| (Cow::Owned(as_container(&container.ephemeral_container_common)), at("ephemeralContainers", index)));
+        .map(|(index, container)| (Cow::Borrowed(container), at("initContainers", index)));
+    let main = spec
+        .containers
+        .iter()
+        .enumerate()
+        .map(|(index, container)| (Cow::Borrowed(container), at("containers", index)));
+    let ephemeral = spec.ephemeral_containers.iter().enumerate().map(|(index, container)| {
+        (Cow::Owned(as_container(&container.ephemeral_container_common)), at("ephemeralContainers", index))
+    });
     init.chain(main).chain(ephemeral).collect()
 }
 
@@ -105,10 +111,21 @@ fn validate_common(container: &Container, around: &Surroundings<'_>, path: &Path
     environment::validate_mounts(container, &around.volumes, &path.child("volumeMounts"), errors);
     environment::validate_devices(container, &around.volumes, &path.child("volumeDevices"), errors);
     volumes::validate_pull_policy(&container.image_pull_policy, &path.child("imagePullPolicy"), errors);
-    requirements::validate_for_container(&container.resources, &around.claims, around.rules, &path.child("resources"), errors);
+    requirements::validate_for_container(
+        &container.resources,
+        &around.claims,
+        around.rules,
+        &path.child("resources"),
+        errors,
+    );
     validate_resize_policy(container, &around.spec.restart_policy, &path.child("resizePolicy"), errors);
     if let Some(context) = &container.security_context {
-        security::validate_container(context, around.spec.host_users.unwrap_or(true), &path.child("securityContext"), errors);
+        security::validate_container(
+            context,
+            around.spec.host_users.unwrap_or(true),
+            &path.child("securityContext"),
+            errors,
+        );
     }
 }
 
@@ -126,12 +143,24 @@ fn validate_ports(ports: &[ContainerPort], path: &Path, errors: &mut ErrorList) 
         if port.container_port == 0 {
             errors.required(&path.child("containerPort"), "");
         } else {
-            errors.invalid_each(&path.child("containerPort"), port.container_port, names::is_port_number(i64::from(port.container_port)));
+            errors.invalid_each(
+                &path.child("containerPort"),
+                port.container_port,
+                names::is_port_number(i64::from(port.container_port)),
+            );
         }
         if port.host_port != 0 {
-            errors.invalid_each(&path.child("hostPort"), port.host_port, names::is_port_number(i64::from(port.host_port)));
+            errors.invalid_each(
+                &path.child("hostPort"),
+                port.host_port,
+                names::is_port_number(i64::from(port.host_port)),
+            );
         }
-        crate::core::v1::endpoints::validation::validate_protocol(&port.protocol, &path.child("protocol"), errors);
+        crate::core::v1::endpoints::validation::validate_protocol(
+            &port.protocol,
+            &path.child("protocol"),
+            errors,
+        );
     }
 }
 
@@ -152,7 +181,11 @@ fn validate_resize_policy(container: &Container, restart_policy: &str, path: &Pa
             other => errors.not_supported(path, other, &["NotRequired", "RestartContainer"]),
         }
         if restart_policy == "Never" && policy.restart_policy != "NotRequired" {
-            errors.invalid(path, &policy.restart_policy, "must be 'NotRequired' when pod `restartPolicy` is 'Never'");
+            errors.invalid(
+                path,
+                &policy.restart_policy,
+                "must be 'NotRequired' when pod `restartPolicy` is 'Never'",
+            );
         }
     }
 }
@@ -161,9 +194,12 @@ fn validate_restart_policy(container: &Container, path: &Path, errors: &mut Erro
     let rules = &container.restart_policy_rules;
     match container.restart_policy.as_deref() {
         None if rules.is_empty() => return,
-        None => errors.required(&path.child("restartPolicy"), "must specify restartPolicy when restart rules are used"),
+        None => errors
+            .required(&path.child("restartPolicy"), "must specify restartPolicy when restart rules are used"),
         Some("Always" | "Never" | "OnFailure") => {}
-        Some(other) => errors.not_supported(&path.child("restartPolicy"), other, &["Always", "Never", "OnFailure"]),
+        Some(other) => {
+            errors.not_supported(&path.child("restartPolicy"), other, &["Always", "Never", "OnFailure"])
+        }
     }
     if rules.len() > 20 {
         errors.push(Error::too_many(&path.child("restartPolicyRules"), Some(rules.len()), 20));
@@ -190,7 +226,13 @@ fn validate_restart_policy(container: &Container, path: &Path, errors: &mut Erro
 
 fn validate_hooks(container: &Container, around: &Surroundings<'_>, path: &Path, errors: &mut ErrorList) {
     if let Some(lifecycle) = &container.lifecycle {
-        handlers::validate_lifecycle(lifecycle, around.grace(), around.os(), &path.child("lifecycle"), errors);
+        handlers::validate_lifecycle(
+            lifecycle,
+            around.grace(),
+            around.os(),
+            &path.child("lifecycle"),
+            errors,
+        );
     }
     for (field, probe, kind) in [
         ("livenessProbe", &container.liveness_probe, ProbeKind::Liveness),
@@ -203,7 +245,11 @@ fn validate_hooks(container: &Container, around: &Surroundings<'_>, path: &Path,
     }
 }
 
-fn validate_host_ports<'a>(containers: impl IntoIterator<Item = &'a Container>, path: &Path, errors: &mut ErrorList) {
+fn validate_host_ports<'a>(
+    containers: impl IntoIterator<Item = &'a Container>,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     let mut taken = BTreeSet::new();
     for (index, container) in containers.into_iter().enumerate() {
         for (at, port) in container.ports.iter().enumerate().filter(|(_, port)| port.host_port != 0) {
@@ -239,13 +285,17 @@ pub fn validate_main(around: &Surroundings<'_>, path: &Path, errors: &mut ErrorL
 
 /// The init containers; only sidecars have hooks and probes.
 pub fn validate_init(around: &Surroundings<'_>, path: &Path, errors: &mut ErrorList) {
-    let mut seen: BTreeSet<&str> = around.spec.containers.iter().map(|container| container.name.as_str()).collect();
+    let mut seen: BTreeSet<&str> =
+        around.spec.containers.iter().map(|container| container.name.as_str()).collect();
     for (index, container) in around.spec.init_containers.iter().enumerate() {
         let at = path.index(index);
         validate_common(container, around, &at, errors);
         if container.restart_policy.is_none() {
             if !container.restart_policy_rules.is_empty() {
-                errors.required(&at.child("restartPolicy"), "must specify restartPolicy when restart rules are used");
+                errors.required(
+                    &at.child("restartPolicy"),
+                    "must specify restartPolicy when restart rules are used",
+                );
             }
         } else {
             validate_restart_policy(container, &at, errors);
@@ -267,14 +317,21 @@ pub fn validate_init(around: &Surroundings<'_>, path: &Path, errors: &mut ErrorL
             ("startupProbe", container.startup_probe.is_some()),
         ] {
             if given {
-                errors.forbidden(&at.child(field), "may not be set for init containers without restartPolicy=Always");
+                errors.forbidden(
+                    &at.child(field),
+                    "may not be set for init containers without restartPolicy=Always",
+                );
             }
         }
         if !around.rules.restarting_init_resize {
             for (position, policy) in container.resize_policy.iter().enumerate() {
                 if policy.restart_policy == "RestartContainer" {
                     let path = at.child("resizePolicy").index(position).child("restartPolicy");
-                    errors.invalid(&path, &policy.restart_policy, "must not be set to 'RestartContainer' for non-sidecar initContainers");
+                    errors.invalid(
+                        &path,
+                        &policy.restart_policy,
+                        "must not be set to 'RestartContainer' for non-sidecar initContainers",
+                    );
                 }
             }
         }
@@ -284,7 +341,12 @@ pub fn validate_init(around: &Surroundings<'_>, path: &Path, errors: &mut ErrorL
 /// The ephemeral containers; most fields are not for them.
 pub fn validate_ephemeral(around: &Surroundings<'_>, path: &Path, errors: &mut ErrorList) {
     let spec = around.spec;
-    let others: BTreeSet<&str> = spec.containers.iter().chain(&spec.init_containers).map(|container| container.name.as_str()).collect();
+    let others: BTreeSet<&str> = spec
+        .containers
+        .iter()
+        .chain(&spec.init_containers)
+        .map(|container| container.name.as_str())
+        .collect();
     let mut seen = others.clone();
     for (index, ephemeral) in spec.ephemeral_containers.iter().enumerate() {
         let path = path.index(index);
@@ -337,8 +399,12 @@ pub fn validate_image_padding(image: &str, path: &Path, errors: &mut ErrorList) 
 pub fn validate_file_volumes(spec: &PodSpec, path: &Path, errors: &mut ErrorList) {
     for (container, at) in each(spec, path) {
         for (index, variable) in container.env.iter().enumerate() {
-            let Some(file) = variable.value_from.as_ref().and_then(|source| source.file_key_ref.as_ref()) else { continue };
-            let path = at.child("env").index(index).child("valueFrom").child("fileKeyRef").child("volumeName");
+            let Some(file) = variable.value_from.as_ref().and_then(|source| source.file_key_ref.as_ref())
+            else {
+                continue;
+            };
+            let path =
+                at.child("env").index(index).child("valueFrom").child("fileKeyRef").child("volumeName");
             match spec.volumes.iter().rfind(|volume| volume.name == file.volume_name) {
                 None => errors.push(Error::not_found(&path, &file.volume_name)),
                 Some(volume) if volume.volume_source.empty_dir.is_none() => {

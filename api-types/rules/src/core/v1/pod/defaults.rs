@@ -8,8 +8,8 @@ use crate::core::v1::{
     resource_list::{is_huge_page, is_pod_level, overcommit_allowed, round_up_to_milli},
 };
 use api_types::core::v1::{
-    Container, ContainerPort, DownwardAPIVolumeFile, EnvVar, EphemeralContainerCommon, HTTPGetAction, Lifecycle, Pod, PodSpec,
-    PodTemplateSpec, Probe, ResourceRequirements, Volume,
+    Container, ContainerPort, DownwardAPIVolumeFile, EnvVar, EphemeralContainerCommon, HTTPGetAction,
+    Lifecycle, Pod, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, Volume,
 };
 
 /// Defaults of a pod.
@@ -34,8 +34,11 @@ pub fn set(pod: &mut Pod) {
     }
     set_spec(&mut pod.spec);
     let status = &mut pod.status;
-    for container in
-        status.init_container_statuses.iter_mut().chain(&mut status.container_statuses).chain(&mut status.ephemeral_container_statuses)
+    for container in status
+        .init_container_statuses
+        .iter_mut()
+        .chain(&mut status.container_statuses)
+        .chain(&mut status.ephemeral_container_statuses)
     {
         round_up_to_milli(&mut container.allocated_resources);
         if let Some(resources) = &mut container.resources {
@@ -56,9 +59,11 @@ pub fn set_template(template: &mut PodTemplateSpec) {
 /// Defaults of a pod spec wherever it stands.
 pub fn set_spec(spec: &mut PodSpec) {
     super::fields::align_spec(spec);
-    for (field, default) in
-        [(&mut spec.dns_policy, "ClusterFirst"), (&mut spec.restart_policy, "Always"), (&mut spec.scheduler_name, "default-scheduler")]
-    {
+    for (field, default) in [
+        (&mut spec.dns_policy, "ClusterFirst"),
+        (&mut spec.restart_policy, "Always"),
+        (&mut spec.scheduler_name, "default-scheduler"),
+    ] {
         if field.is_empty() {
             *field = default.to_owned();
         }
@@ -127,7 +132,10 @@ fn image_tag(reference: &str) -> Option<&str> {
         None => (reference, None),
     };
     let last = name.rsplit('/').next().unwrap_or(name);
-    if name.is_empty() || last.is_empty() || last.bytes().any(|byte| byte.is_ascii_uppercase() && !last.contains(':')) {
+    if name.is_empty()
+        || last.is_empty()
+        || last.bytes().any(|byte| byte.is_ascii_uppercase() && !last.contains(':'))
+    {
         return None;
     }
     match last.split_once(':') {
@@ -186,9 +194,11 @@ pub fn set_ephemeral_container(container: &mut EphemeralContainerCommon) {
 
 fn set_parts(parts: Parts<'_>) {
     let policy = pull_policy(parts.image);
-    for (field, default) in
-        [(parts.pull_policy, policy), (parts.message_path, "/dev/termination-log"), (parts.message_policy, "File")]
-    {
+    for (field, default) in [
+        (parts.pull_policy, policy),
+        (parts.message_path, "/dev/termination-log"),
+        (parts.message_policy, "File"),
+    ] {
         if field.is_empty() {
             *field = default.to_owned();
         }
@@ -318,7 +328,9 @@ fn set_volume(volume: &mut Volume) {
         or(&mut scale_io.storage_mode, "ThinProvisioned");
         or(&mut scale_io.fs_type, "xfs");
     }
-    if let Some(template) = source.ephemeral.as_mut().and_then(|ephemeral| ephemeral.volume_claim_template.as_mut()) {
+    if let Some(template) =
+        source.ephemeral.as_mut().and_then(|ephemeral| ephemeral.volume_claim_template.as_mut())
+    {
         persistent_volume_claim::defaults::set_spec(&mut template.spec);
     }
 }
@@ -356,7 +368,10 @@ mod tests {
         assert_eq!(pod.spec.termination_grace_period_seconds, Some(30));
         assert_eq!(pod.spec.enable_service_links, Some(true));
         assert_eq!((container.ports[0].protocol.as_str(), container.ports[0].host_port), ("TCP", 80));
-        assert_eq!(container.liveness_probe.as_ref().map(|probe| (probe.period_seconds, probe.failure_threshold)), Some((10, 3)));
+        assert_eq!(
+            container.liveness_probe.as_ref().map(|probe| (probe.period_seconds, probe.failure_threshold)),
+            Some((10, 3))
+        );
         let once = pod.clone();
         set(&mut pod);
         assert_eq!(pod, once, "defaults are stable");

@@ -16,7 +16,11 @@ pub fn validate_variables(variables: &[EnvVar], path: &Path, errors: &mut ErrorL
         if variable.name.is_empty() {
             errors.required(&path.child("name"), "");
         } else {
-            errors.invalid_each(&path.child("name"), &variable.name, names::is_relaxed_env_var_name(&variable.name));
+            errors.invalid_each(
+                &path.child("name"),
+                &variable.name,
+                names::is_relaxed_env_var_name(&variable.name),
+            );
         }
         validate_source(variable, &path.child("valueFrom"), errors);
     }
@@ -52,7 +56,11 @@ fn validate_source(variable: &EnvVar, path: &Path, errors: &mut ErrorList) {
         if file.volume_name.is_empty() {
             errors.required(&path.child("volumeName"), "");
         } else {
-            errors.invalid_each(&path.child("volumeName"), &file.volume_name, names::is_dns1123_label(&file.volume_name));
+            errors.invalid_each(
+                &path.child("volumeName"),
+                &file.volume_name,
+                names::is_dns1123_label(&file.volume_name),
+            );
         }
         if file.path.is_empty() {
             errors.required(&path.child("path"), "");
@@ -83,10 +91,17 @@ pub fn validate_sources(sources: &[EnvFromSource], path: &Path, errors: &mut Err
     for (index, source) in sources.iter().enumerate() {
         let at = path.index(index);
         if !source.prefix.is_empty() {
-            errors.invalid_each(&at.child("prefix"), &source.prefix, names::is_relaxed_env_var_name(&source.prefix));
+            errors.invalid_each(
+                &at.child("prefix"),
+                &source.prefix,
+                names::is_relaxed_env_var_name(&source.prefix),
+            );
         }
         let given = [
-            ("configMapRef", source.config_map_ref.as_ref().map(|reference| &reference.local_object_reference.name)),
+            (
+                "configMapRef",
+                source.config_map_ref.as_ref().map(|reference| &reference.local_object_reference.name),
+            ),
             ("secretRef", source.secret_ref.as_ref().map(|reference| &reference.local_object_reference.name)),
         ];
         let mut count = 0;
@@ -129,14 +144,22 @@ pub fn validate_mounts(container: &Container, volumes: &Volumes<'_>, path: &Path
             errors.invalid(&at.child("name"), &mount.name, "must not already exist in volumeDevices");
         }
         if container.volume_devices.iter().any(|device| device.device_path == mount.mount_path) {
-            errors.invalid(&at.child("mountPath"), &mount.mount_path, "must not already exist as a path in volumeDevices");
+            errors.invalid(
+                &at.child("mountPath"),
+                &mount.mount_path,
+                "must not already exist as a path in volumeDevices",
+            );
         }
         if !mount.sub_path.is_empty() {
             paths::validate_descending(&mount.sub_path, &path.child("subPath"), errors);
         }
         if !mount.sub_path_expr.is_empty() {
             if !mount.sub_path.is_empty() {
-                errors.invalid(&at.child("subPathExpr"), &mount.sub_path_expr, "subPathExpr and subPath are mutually exclusive");
+                errors.invalid(
+                    &at.child("subPathExpr"),
+                    &mount.sub_path_expr,
+                    "subPathExpr and subPath are mutually exclusive",
+                );
             }
             paths::validate_descending(&mount.sub_path_expr, &path.child("subPathExpr"), errors);
         }
@@ -145,9 +168,13 @@ pub fn validate_mounts(container: &Container, volumes: &Volumes<'_>, path: &Path
             if !matches!(propagation.as_str(), "Bidirectional" | "HostToContainer" | "None") {
                 errors.not_supported(&path, propagation, &["Bidirectional", "HostToContainer", "None"]);
             }
-            let privileged = container.security_context.as_ref().is_some_and(|context| context.privileged == Some(true));
+            let privileged =
+                container.security_context.as_ref().is_some_and(|context| context.privileged == Some(true));
             if propagation == "Bidirectional" && !privileged {
-                errors.forbidden(&path, "Bidirectional mount propagation is available only to privileged containers");
+                errors.forbidden(
+                    &path,
+                    "Bidirectional mount propagation is available only to privileged containers",
+                );
             }
         }
         match mount.recursive_read_only.as_deref() {
@@ -158,10 +185,17 @@ pub fn validate_mounts(container: &Container, volumes: &Volumes<'_>, path: &Path
                     errors.forbidden(&path, "may only be specified when readOnly is true");
                 }
                 if mount.mount_propagation.as_deref().is_some_and(|propagation| propagation != "None") {
-                    errors.forbidden(&path, "may only be specified when mountPropagation is None or not specified");
+                    errors.forbidden(
+                        &path,
+                        "may only be specified when mountPropagation is None or not specified",
+                    );
                 }
             }
-            Some(other) => errors.not_supported(&path.child("recursiveReadOnly"), other, &["Disabled", "Enabled", "IfPossible"]),
+            Some(other) => errors.not_supported(
+                &path.child("recursiveReadOnly"),
+                other,
+                &["Disabled", "Enabled", "IfPossible"],
+            ),
         }
     }
 }
@@ -181,7 +215,11 @@ pub fn validate_devices(container: &Container, volumes: &Volumes<'_>, path: &Pat
         match volumes.get(name.as_str()) {
             None => errors.push(Error::not_found(&at.child("name"), name)),
             Some(source) if source.persistent_volume_claim.is_none() && source.ephemeral.is_none() => {
-                errors.invalid(&at.child("name"), name, "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode");
+                errors.invalid(
+                    &at.child("name"),
+                    name,
+                    "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode",
+                );
             }
             Some(_) => {}
         }
@@ -200,7 +238,11 @@ pub fn validate_devices(container: &Container, volumes: &Volumes<'_>, path: &Pat
             errors.invalid(&at.child("name"), name, "must not already exist in volumeMounts");
         }
         if container.volume_mounts.iter().any(|mount| mount.mount_path == *target) {
-            errors.invalid(&at.child("devicePath"), target, "must not already exist as a path in volumeMounts");
+            errors.invalid(
+                &at.child("devicePath"),
+                target,
+                "must not already exist as a path in volumeMounts",
+            );
         }
         if !name.is_empty() {
             seen_names.insert(name);

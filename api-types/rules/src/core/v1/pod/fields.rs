@@ -29,11 +29,19 @@ pub fn align_spec(spec: &mut PodSpec) {
 /// Removes fields of features that are off, unless the stored object has them already.
 pub fn drop_disabled(spec: &mut PodSpec, old: Option<&PodSpec>) {
     let projects = |spec: &PodSpec, is: fn(&api_types::core::v1::VolumeProjection) -> bool| {
-        spec.volumes.iter().filter_map(|volume| volume.volume_source.projected.as_ref()).flat_map(|projected| &projected.sources).any(is)
+        spec.volumes
+            .iter()
+            .filter_map(|volume| volume.volume_source.projected.as_ref())
+            .flat_map(|projected| &projected.sources)
+            .any(is)
     };
     let keeps_bundles = old.is_some_and(|old| projects(old, |source| source.cluster_trust_bundle.is_some()));
     let keeps_certificates = old.is_some_and(|old| projects(old, |source| source.pod_certificate.is_some()));
-    let sources = spec.volumes.iter_mut().filter_map(|volume| volume.volume_source.projected.as_mut()).flat_map(|projected| &mut projected.sources);
+    let sources = spec
+        .volumes
+        .iter_mut()
+        .filter_map(|volume| volume.volume_source.projected.as_mut())
+        .flat_map(|projected| &mut projected.sources);
     for source in sources {
         if !keeps_bundles {
             source.cluster_trust_bundle = None;
@@ -44,7 +52,8 @@ pub fn drop_disabled(spec: &mut PodSpec, old: Option<&PodSpec>) {
     }
     let signals = |spec: &PodSpec| {
         let all = spec.containers.iter().chain(&spec.init_containers);
-        all.filter_map(|container| container.lifecycle.as_ref()).any(|lifecycle| lifecycle.stop_signal.is_some())
+        all.filter_map(|container| container.lifecycle.as_ref())
+            .any(|lifecycle| lifecycle.stop_signal.is_some())
     };
     if !old.is_some_and(signals) {
         for container in spec.containers.iter_mut().chain(&mut spec.init_containers) {

@@ -1,7 +1,9 @@
 //! Validation of probes and lifecycle hooks.
 
 use crate::report::Report;
-use api_types::core::v1::{ExecAction, GRPCAction, HTTPGetAction, Lifecycle, LifecycleHandler, Probe, SleepAction, TCPSocketAction};
+use api_types::core::v1::{
+    ExecAction, GRPCAction, HTTPGetAction, Lifecycle, LifecycleHandler, Probe, SleepAction, TCPSocketAction,
+};
 use machinery::{
     IntOrString,
     field::{ErrorList, Path},
@@ -30,7 +32,9 @@ struct Handler<'a> {
 /// A port by number or by name.
 pub fn validate_port(port: &IntOrString, path: &Path, errors: &mut ErrorList) {
     match port {
-        IntOrString::Int(number) => errors.invalid_each(path, *number, names::is_port_number(i64::from(*number))),
+        IntOrString::Int(number) => {
+            errors.invalid_each(path, *number, names::is_port_number(i64::from(*number)))
+        }
         IntOrString::String(name) => errors.invalid_each(path, name, names::is_port_name(name)),
     }
 }
@@ -58,12 +62,16 @@ fn validate_handler(handler: &Handler<'_>, grace: Option<i64>, path: &Path, erro
     }
 }
 
-fn validate_action(handler: &Handler<'_>, field: &str, grace: Option<i64>, path: &Path, errors: &mut ErrorList) {
+fn validate_action(
+    handler: &Handler<'_>,
+    field: &str,
+    grace: Option<i64>,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     match (field, handler) {
-        ("exec", Handler { exec: Some(exec), .. }) => {
-            if exec.command.is_empty() {
-                errors.required(&path.child("command"), "");
-            }
+        ("exec", Handler { exec: Some(exec), .. }) if exec.command.is_empty() => {
+            errors.required(&path.child("command"), "");
         }
         ("httpGet", Handler { http_get: Some(get), .. }) => {
             if get.path.is_empty() {
@@ -74,10 +82,16 @@ fn validate_action(handler: &Handler<'_>, field: &str, grace: Option<i64>, path:
                 errors.not_supported(&path.child("scheme"), &get.scheme, &["HTTP", "HTTPS"]);
             }
             for header in &get.http_headers {
-                errors.invalid_each(&path.child("httpHeaders"), &header.name, names::is_http_header_name(&header.name));
+                errors.invalid_each(
+                    &path.child("httpHeaders"),
+                    &header.name,
+                    names::is_http_header_name(&header.name),
+                );
             }
         }
-        ("tcpSocket", Handler { tcp_socket: Some(socket), .. }) => validate_port(&socket.port, &path.child("port"), errors),
+        ("tcpSocket", Handler { tcp_socket: Some(socket), .. }) => {
+            validate_port(&socket.port, &path.child("port"), errors)
+        }
         ("grpc", Handler { grpc: Some(grpc), .. }) => {
             errors.invalid_each(&path.child("port"), grpc.port, names::is_port_number(i64::from(grpc.port)));
         }
@@ -85,7 +99,8 @@ fn validate_action(handler: &Handler<'_>, field: &str, grace: Option<i64>, path:
             if let Some(grace) = grace
                 && !(0..=grace).contains(&sleep.seconds)
             {
-                let message = format!("must be non-negative and less than terminationGracePeriodSeconds ({grace})");
+                let message =
+                    format!("must be non-negative and less than terminationGracePeriodSeconds ({grace})");
                 errors.invalid(path, sleep.seconds, message);
             }
         }
@@ -94,7 +109,13 @@ fn validate_action(handler: &Handler<'_>, field: &str, grace: Option<i64>, path:
 }
 
 /// A probe.
-pub fn validate_probe(probe: &Probe, kind: ProbeKind, grace: Option<i64>, path: &Path, errors: &mut ErrorList) {
+pub fn validate_probe(
+    probe: &Probe,
+    kind: ProbeKind,
+    grace: Option<i64>,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     let handler = Handler {
         exec: probe.handler.exec.as_deref(),
         http_get: probe.handler.http_get.as_deref(),
@@ -119,7 +140,11 @@ pub fn validate_probe(probe: &Probe, kind: ProbeKind, grace: Option<i64>, path: 
     match kind {
         ProbeKind::Readiness => {
             if own_grace.is_some() {
-                errors.invalid(&path.child("terminationGracePeriodSeconds"), own_grace, "must not be set for readinessProbes");
+                errors.invalid(
+                    &path.child("terminationGracePeriodSeconds"),
+                    own_grace,
+                    "must not be set for readinessProbes",
+                );
             }
         }
         ProbeKind::Liveness | ProbeKind::Startup => {
@@ -131,7 +156,13 @@ pub fn validate_probe(probe: &Probe, kind: ProbeKind, grace: Option<i64>, path: 
 }
 
 /// Hooks around the life of a container.
-pub fn validate_lifecycle(lifecycle: &Lifecycle, grace: Option<i64>, os: Option<&str>, path: &Path, errors: &mut ErrorList) {
+pub fn validate_lifecycle(
+    lifecycle: &Lifecycle,
+    grace: Option<i64>,
+    os: Option<&str>,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     let handlers: [(&'static str, &Option<Box<LifecycleHandler>>); 2] =
         [("postStart", &lifecycle.post_start), ("preStop", &lifecycle.pre_stop)];
     for (field, hook) in handlers {
@@ -163,9 +194,42 @@ pub fn validate_lifecycle(lifecycle: &Lifecycle, grace: Option<i64>, os: Option<
 }
 
 const SIGNALS: &[&str] = &[
-    "SIGABRT", "SIGALRM", "SIGBUS", "SIGCHLD", "SIGCLD", "SIGCONT", "SIGFPE", "SIGHUP", "SIGILL", "SIGINT", "SIGIO", "SIGIOT", "SIGKILL",
-    "SIGPIPE", "SIGPOLL", "SIGPROF", "SIGPWR", "SIGQUIT", "SIGSEGV", "SIGSTKFLT", "SIGSTOP", "SIGSYS", "SIGTERM", "SIGTRAP", "SIGTSTP",
-    "SIGTTIN", "SIGTTOU", "SIGURG", "SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGWINCH", "SIGXCPU", "SIGXFSZ", "SIGRTMIN", "SIGRTMAX",
+    "SIGABRT",
+    "SIGALRM",
+    "SIGBUS",
+    "SIGCHLD",
+    "SIGCLD",
+    "SIGCONT",
+    "SIGFPE",
+    "SIGHUP",
+    "SIGILL",
+    "SIGINT",
+    "SIGIO",
+    "SIGIOT",
+    "SIGKILL",
+    "SIGPIPE",
+    "SIGPOLL",
+    "SIGPROF",
+    "SIGPWR",
+    "SIGQUIT",
+    "SIGSEGV",
+    "SIGSTKFLT",
+    "SIGSTOP",
+    "SIGSYS",
+    "SIGTERM",
+    "SIGTRAP",
+    "SIGTSTP",
+    "SIGTTIN",
+    "SIGTTOU",
+    "SIGURG",
+    "SIGUSR1",
+    "SIGUSR2",
+    "SIGVTALRM",
+    "SIGWINCH",
+    "SIGXCPU",
+    "SIGXFSZ",
+    "SIGRTMIN",
+    "SIGRTMAX",
 ];
 
 fn linux_signals() -> Vec<String> {

@@ -17,7 +17,9 @@ pub fn is_ready(pod: &Pod) -> bool {
 
 /// When the pod became ready, if it is.
 pub fn ready_since(pod: &Pod) -> Option<Time> {
-    condition(&pod.status, "Ready").filter(|condition| condition.status == "True").map(|condition| condition.last_transition_time)
+    condition(&pod.status, "Ready")
+        .filter(|condition| condition.status == "True")
+        .map(|condition| condition.last_transition_time)
 }
 
 /// True when the pod has been ready for at least `min_ready_seconds`.
@@ -25,7 +27,8 @@ pub fn is_available(pod: &Pod, min_ready_seconds: i32, now: jiff::Timestamp) -> 
     match ready_since(pod) {
         None => false,
         Some(since) => {
-            min_ready_seconds == 0 || !since.is_zero() && since.seconds + i64::from(min_ready_seconds) <= now.as_second()
+            min_ready_seconds == 0
+                || !since.is_zero() && since.seconds + i64::from(min_ready_seconds) <= now.as_second()
         }
     }
 }
@@ -96,7 +99,9 @@ pub fn is_mirror(pod: &Pod) -> bool {
 /// True for pods no one may preempt: static, mirrored or of a system priority.
 pub fn is_critical(pod: &Pod) -> bool {
     let source = pod.metadata.annotations.get("kubernetes.io/config.source").map(String::as_str);
-    source.is_some_and(|source| source != "api") || is_mirror(pod) || pod.spec.priority.is_some_and(|priority| priority >= 2_000_000_000)
+    source.is_some_and(|source| source != "api")
+        || is_mirror(pod)
+        || pod.spec.priority.is_some_and(|priority| priority >= 2_000_000_000)
 }
 
 /// True when the pod shares the node's network.

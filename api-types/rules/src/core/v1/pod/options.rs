@@ -76,22 +76,45 @@ impl PodRules {
             bad_required_affinity_values: old.affinity.as_deref().is_some_and(has_bad_required_values),
             bad_spread_selectors: old.topology_spread_constraints.iter().any(|constraint| {
                 let errors = constraint.label_selector.as_deref().map(|selector| {
-                    meta::validate_label_selector(selector, false, &machinery::field::Path::new("labelSelector"))
+                    meta::validate_label_selector(
+                        selector,
+                        false,
+                        &machinery::field::Path::new("labelSelector"),
+                    )
                 });
                 errors.is_some_and(|errors| !errors.is_empty())
             }),
-            bad_spread_keys: old.topology_spread_constraints.iter().any(scheduling_validation::has_bad_spread_keys),
-            indivisible_huge_pages: old.containers.iter().chain(&old.init_containers).any(has_indivisible_pages),
+            bad_spread_keys: old
+                .topology_spread_constraints
+                .iter()
+                .any(scheduling_validation::has_bad_spread_keys),
+            indivisible_huge_pages: old
+                .containers
+                .iter()
+                .chain(&old.init_containers)
+                .any(has_indivisible_pages),
             non_local_token_path: super::volumes::has_non_local_token_path(old),
-            host_sysctls: context.is_some_and(|context| context.sysctls.iter().any(|sysctl| shared(&sysctl.name))),
+            host_sysctls: context
+                .is_some_and(|context| context.sysctls.iter().any(|sysctl| shared(&sysctl.name))),
             restarting_init_resize: old.init_containers.iter().any(|container| {
                 !super::resources::is_sidecar(container)
-                    && container.resize_policy.iter().any(|policy| policy.restart_policy == "RestartContainer")
+                    && container
+                        .resize_policy
+                        .iter()
+                        .any(|policy| policy.restart_policy == "RestartContainer")
             }),
             devices_with_user_namespaces: old.host_users == Some(false)
-                && old.containers.iter().chain(&old.init_containers).any(|container| !container.volume_devices.is_empty()),
-            comparing_tolerations: old.tolerations.iter().any(|toleration| matches!(toleration.operator.as_str(), "Lt" | "Gt")),
-            any_selinux_change_policy: context.is_some_and(|context| context.se_linux_change_policy.is_some()),
+                && old
+                    .containers
+                    .iter()
+                    .chain(&old.init_containers)
+                    .any(|container| !container.volume_devices.is_empty()),
+            comparing_tolerations: old
+                .tolerations
+                .iter()
+                .any(|toleration| matches!(toleration.operator.as_str(), "Lt" | "Gt")),
+            any_selinux_change_policy: context
+                .is_some_and(|context| context.se_linux_change_policy.is_some()),
             host_network_with_user_namespaces: old.host_network && old.host_users == Some(false),
         }
     }
@@ -100,7 +123,8 @@ impl PodRules {
 fn has_indivisible_pages(container: &Container) -> bool {
     let resources = &container.resources;
     resources.limits.iter().chain(&resources.requests).any(|(name, quantity)| {
-        name.starts_with(crate::core::v1::resource_list::HUGE_PAGES_PREFIX) && !resource_names::is_whole_pages(name, quantity)
+        name.starts_with(crate::core::v1::resource_list::HUGE_PAGES_PREFIX)
+            && !resource_names::is_whole_pages(name, quantity)
     })
 }
 
@@ -119,12 +143,16 @@ fn has_bad_selector_values(affinity: &Affinity) -> bool {
         .flatten()
         .map(|weighted| &weighted.pod_affinity_term);
     required.chain(preferred).any(|term| {
-        meta::has_bad_selector_value(term.label_selector.as_deref()) || meta::has_bad_selector_value(term.namespace_selector.as_deref())
+        meta::has_bad_selector_value(term.label_selector.as_deref())
+            || meta::has_bad_selector_value(term.namespace_selector.as_deref())
     })
 }
 
 fn has_bad_required_values(affinity: &Affinity) -> bool {
-    let required = affinity.node_affinity.as_deref().and_then(|affinity| affinity.required_during_scheduling_ignored_during_execution.as_deref());
+    let required = affinity
+        .node_affinity
+        .as_deref()
+        .and_then(|affinity| affinity.required_during_scheduling_ignored_during_execution.as_deref());
     required.is_some_and(|selector| {
         selector
             .node_selector_terms

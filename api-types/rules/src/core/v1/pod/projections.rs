@@ -2,7 +2,9 @@
 
 use super::{options::PodRules, paths, volumes};
 use crate::report::Report;
-use api_types::core::v1::{DownwardAPIVolumeFile, KeyToPath, ObjectFieldSelector, ResourceFieldSelector, VolumeProjection};
+use api_types::core::v1::{
+    DownwardAPIVolumeFile, KeyToPath, ObjectFieldSelector, ResourceFieldSelector, VolumeProjection,
+};
 use machinery::{
     field::{ErrorList, Path},
     meta::v1::ObjectMeta,
@@ -11,7 +13,8 @@ use machinery::{
 use std::collections::BTreeSet;
 
 /// Fields that a volume can show.
-const VOLUME_FIELDS: &[&str] = &["metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"];
+const VOLUME_FIELDS: &[&str] =
+    &["metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"];
 /// Fields that an environment variable can show.
 pub const ENV_FIELDS: &[&str] = &[
     "metadata.name",
@@ -25,8 +28,14 @@ pub const ENV_FIELDS: &[&str] = &[
     "status.podIPs",
 ];
 /// Resources that volumes and environment variables can show.
-const RESOURCE_FIELDS: &[&str] =
-    &["limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu", "requests.ephemeral-storage", "requests.memory"];
+const RESOURCE_FIELDS: &[&str] = &[
+    "limits.cpu",
+    "limits.ephemeral-storage",
+    "limits.memory",
+    "requests.cpu",
+    "requests.ephemeral-storage",
+    "requests.memory",
+];
 /// Fields that exist on pods, with or without a subscript.
 const KNOWN_FIELDS: &[&str] = &[
     "metadata.annotations",
@@ -53,7 +62,12 @@ pub fn split_subscript(field: &str) -> Option<(&str, &str)> {
 }
 
 /// A reference to a field of the pod.
-pub fn validate_field_selector(selector: &ObjectFieldSelector, accepted: &[&str], path: &Path, errors: &mut ErrorList) {
+pub fn validate_field_selector(
+    selector: &ObjectFieldSelector,
+    accepted: &[&str],
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     if selector.api_version.is_empty() {
         errors.required(&path.child("apiVersion"), "");
         return;
@@ -66,14 +80,24 @@ pub fn validate_field_selector(selector: &ObjectFieldSelector, accepted: &[&str]
     let subscripted = split_subscript(field);
     let base = subscripted.map_or(field, |(base, _)| base);
     if selector.api_version != "v1" {
-        let message = format!("error converting fieldPath: unsupported pod version: {}", selector.api_version);
+        let message =
+            format!("error converting fieldPath: unsupported pod version: {}", selector.api_version);
         errors.invalid(&path.child("fieldPath"), field, message);
     } else if subscripted.is_some() && !matches!(base, "metadata.annotations" | "metadata.labels") {
-        errors.invalid(&path.child("fieldPath"), field, format!("error converting fieldPath: field label does not support subscript: {field}"));
+        errors.invalid(
+            &path.child("fieldPath"),
+            field,
+            format!("error converting fieldPath: field label does not support subscript: {field}"),
+        );
     } else if !KNOWN_FIELDS.contains(&base) && base != "spec.host" {
-        errors.invalid(&path.child("fieldPath"), field, format!("error converting fieldPath: field label not supported: {field}"));
+        errors.invalid(
+            &path.child("fieldPath"),
+            field,
+            format!("error converting fieldPath: field label not supported: {field}"),
+        );
     } else if let Some((base, subscript)) = subscripted {
-        let key = if base == "metadata.annotations" { subscript.to_lowercase() } else { subscript.to_owned() };
+        let key =
+            if base == "metadata.annotations" { subscript.to_lowercase() } else { subscript.to_owned() };
         errors.invalid_each(path, key.as_str(), names::is_qualified_name(&key));
     } else {
         let base = if base == "spec.host" { "spec.nodeName" } else { base };
@@ -84,7 +108,12 @@ pub fn validate_field_selector(selector: &ObjectFieldSelector, accepted: &[&str]
 }
 
 /// A reference to requests or limits of a container; volumes must name the container.
-pub fn validate_resource_selector(selector: &ResourceFieldSelector, in_volume: bool, path: &Path, errors: &mut ErrorList) {
+pub fn validate_resource_selector(
+    selector: &ResourceFieldSelector,
+    in_volume: bool,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     let resource = selector.resource.as_str();
     let huge_pages = resource.starts_with("requests.hugepages-") || resource.starts_with("limits.hugepages-");
     if in_volume && selector.container_name.is_empty() {
@@ -101,10 +130,13 @@ pub fn validate_resource_selector(selector: &ResourceFieldSelector, in_volume: b
     let sizes = ["1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"];
     let sizes_text = "only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported with the";
     let (good, message) = match resource {
-        "limits.cpu" | "requests.cpu" => {
-            (matches!(divisor.as_str(), "1" | "1m"), "only divisor's values 1m and 1 are supported with the cpu resource".to_owned())
+        "limits.cpu" | "requests.cpu" => (
+            matches!(divisor.as_str(), "1" | "1m"),
+            "only divisor's values 1m and 1 are supported with the cpu resource".to_owned(),
+        ),
+        "limits.memory" | "requests.memory" => {
+            (sizes.contains(&divisor.as_str()), format!("{sizes_text} memory resource"))
         }
-        "limits.memory" | "requests.memory" => (sizes.contains(&divisor.as_str()), format!("{sizes_text} memory resource")),
         "limits.ephemeral-storage" | "requests.ephemeral-storage" => {
             (sizes.contains(&divisor.as_str()), format!("{sizes_text} local ephemeral storage resource"))
         }
@@ -126,10 +158,16 @@ pub fn validate_downward_file(file: &DownwardAPIVolumeFile, path: &Path, errors:
         (Some(field), resource) => {
             validate_field_selector(field, VOLUME_FIELDS, &path.child("fieldRef"), errors);
             if resource.is_some() {
-                errors.invalid(path, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously");
+                errors.invalid(
+                    path,
+                    "resource",
+                    "fieldRef and resourceFieldRef can not be specified simultaneously",
+                );
             }
         }
-        (None, Some(resource)) => validate_resource_selector(resource, true, &path.child("resourceFieldRef"), errors),
+        (None, Some(resource)) => {
+            validate_resource_selector(resource, true, &path.child("resourceFieldRef"), errors)
+        }
         (None, None) => errors.required(path, "one of fieldRef and resourceFieldRef is required"),
     }
     paths::validate_mode(file.mode, &path.child("mode"), errors);
@@ -143,11 +181,25 @@ pub fn validate_sources(sources: &[VolumeProjection], path: &Path, rules: &PodRu
         let mut kinds = 0;
         if let Some(secret) = &source.secret {
             kinds += 1;
-            validate_keyed(&secret.local_object_reference.name, &secret.items, &source_path.child("secret"), path, &mut taken, errors);
+            validate_keyed(
+                &secret.local_object_reference.name,
+                &secret.items,
+                &source_path.child("secret"),
+                path,
+                &mut taken,
+                errors,
+            );
         }
         if let Some(map) = &source.config_map {
             kinds += 1;
-            validate_keyed(&map.local_object_reference.name, &map.items, &source_path.child("configMap"), path, &mut taken, errors);
+            validate_keyed(
+                &map.local_object_reference.name,
+                &map.items,
+                &source_path.child("configMap"),
+                path,
+                &mut taken,
+                errors,
+            );
         }
         if let Some(downward) = &source.downward_api {
             kinds += 1;
@@ -186,7 +238,14 @@ pub fn validate_sources(sources: &[VolumeProjection], path: &Path, rules: &PodRu
     }
 }
 
-fn validate_keyed<'a>(name: &'a str, items: &'a [KeyToPath], path: &Path, volume: &Path, taken: &mut BTreeSet<&'a str>, errors: &mut ErrorList) {
+fn validate_keyed<'a>(
+    name: &'a str,
+    items: &'a [KeyToPath],
+    path: &Path,
+    volume: &Path,
+    taken: &mut BTreeSet<&'a str>,
+    errors: &mut ErrorList,
+) {
     if name.is_empty() {
         errors.required(&path.child("name"), "");
     }

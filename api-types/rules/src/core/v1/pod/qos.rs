@@ -49,9 +49,9 @@ pub fn computed(pod: &Pod) -> &'static str {
         return BEST_EFFORT;
     }
     let equal = requests.len() == limits.len()
-        && requests
-            .iter()
-            .all(|(name, request)| limits.get(name).is_some_and(|limit| limit.compare(request) == Ordering::Equal));
+        && requests.iter().all(|(name, request)| {
+            limits.get(name).is_some_and(|limit| limit.compare(request) == Ordering::Equal)
+        });
     if guaranteed && equal { GUARANTEED } else { BURSTABLE }
 }
 
@@ -72,7 +72,11 @@ mod tests {
     fn check(containers: &[(ResourceList, ResourceList)], expected: &str) {
         let mut pod = Pod::default();
         for (requests, limits) in containers {
-            let resources = ResourceRequirements { requests: requests.clone(), limits: limits.clone(), ..Default::default() };
+            let resources = ResourceRequirements {
+                requests: requests.clone(),
+                limits: limits.clone(),
+                ..Default::default()
+            };
             pod.spec.containers.push(Container { resources, ..Default::default() });
         }
         assert_eq!(computed(&pod), expected, "{containers:?}");

@@ -24,7 +24,13 @@ use std::{cmp::Ordering, collections::BTreeSet};
 pub type ClaimNames<'a> = BTreeSet<&'a str>;
 
 /// Requirements of a container.
-pub fn validate_for_container(requirements: &ResourceRequirements, claims: &ClaimNames<'_>, rules: &PodRules, path: &Path, errors: &mut ErrorList) {
+pub fn validate_for_container(
+    requirements: &ResourceRequirements,
+    claims: &ClaimNames<'_>,
+    rules: &PodRules,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     validate(requirements, resource_names::validate_for_container, claims, rules, path, errors);
 }
 
@@ -46,11 +52,21 @@ fn validate(
             errors.extend(resource_names::validate_quantity(name, quantity, &path));
             if !is_limits {
                 match requirements.limits.get(name) {
-                    Some(limit) if !overcommit_allowed(name) && quantity.compare(limit) != Ordering::Equal => {
-                        errors.invalid(&requests, quantity, format!("must be equal to {name} limit of {limit}"));
+                    Some(limit)
+                        if !overcommit_allowed(name) && quantity.compare(limit) != Ordering::Equal =>
+                    {
+                        errors.invalid(
+                            &requests,
+                            quantity,
+                            format!("must be equal to {name} limit of {limit}"),
+                        );
                     }
                     Some(limit) if quantity.compare(limit) == Ordering::Greater => {
-                        errors.invalid(&requests, quantity, format!("must be less than or equal to {name} limit of {limit}"));
+                        errors.invalid(
+                            &requests,
+                            quantity,
+                            format!("must be less than or equal to {name} limit of {limit}"),
+                        );
                     }
                     None if !overcommit_allowed(name) => {
                         errors.required(&limits, "Limit must be set for non overcommitable resources");
@@ -61,7 +77,11 @@ fn validate(
             if is_huge_page(name) {
                 huge_pages = true;
                 if !rules.indivisible_huge_pages && !resource_names::is_whole_pages(name, quantity) {
-                    errors.invalid(&path, quantity, format!("{quantity} is not positive integer multiple of {name}"));
+                    errors.invalid(
+                        &path,
+                        quantity,
+                        format!("{quantity} is not positive integer multiple of {name}"),
+                    );
                 }
             }
             compute |= matches!(name.as_str(), "cpu" | "memory");
@@ -87,14 +107,20 @@ fn validate_claim_uses(uses: &[ResourceClaim], claims: &ClaimNames<'_>, path: &P
         } else {
             let mut key = name.to_owned();
             if !claim.request.is_empty() {
-                errors.invalid_each(&path.child("request"), &claim.request, names::is_dns1123_label(&claim.request));
+                errors.invalid_each(
+                    &path.child("request"),
+                    &claim.request,
+                    names::is_dns1123_label(&claim.request),
+                );
                 key = format!("{name}/{}", claim.request);
             }
             if seen.contains(&key) {
                 errors.duplicate(&path, key.as_str());
             } else if claim.request.is_empty() {
                 // All of a claim contains each part of it that is already taken.
-                for _ in seen.iter().filter(|other| other.split_once('/').is_some_and(|(claim, _)| claim == name)) {
+                for _ in
+                    seen.iter().filter(|other| other.split_once('/').is_some_and(|(claim, _)| claim == name))
+                {
                     errors.duplicate(&path, name);
                 }
             }
@@ -106,7 +132,8 @@ fn validate_claim_uses(uses: &[ResourceClaim], claims: &ClaimNames<'_>, path: &P
             if claims.is_empty() {
                 error.detail.push_str(" which is empty");
             } else {
-                error.detail = format!("{}: {}", error.detail, claims.iter().copied().collect::<Vec<_>>().join(", "));
+                error.detail =
+                    format!("{}: {}", error.detail, claims.iter().copied().collect::<Vec<_>>().join(", "));
             }
             errors.push(error);
         }
@@ -114,7 +141,12 @@ fn validate_claim_uses(uses: &[ResourceClaim], claims: &ClaimNames<'_>, path: &P
 }
 
 /// Claims of a pod.
-pub fn validate_claims(claims: &[PodResourceClaim], pod: Option<&ObjectMeta>, path: &Path, errors: &mut ErrorList) {
+pub fn validate_claims(
+    claims: &[PodResourceClaim],
+    pod: Option<&ObjectMeta>,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     let mut seen = BTreeSet::new();
     let mirror = pod.is_some_and(|pod| pod.annotations.contains_key("kubernetes.io/config.mirror"));
     for (index, claim) in claims.iter().enumerate() {
@@ -132,12 +164,23 @@ pub fn validate_claims(claims: &[PodResourceClaim], pod: Option<&ObjectMeta>, pa
         }
         match (&claim.resource_claim_name, &claim.resource_claim_template_name) {
             (Some(_), Some(_)) => {
-                errors.invalid(&path, claim.to_value(), "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified");
+                errors.invalid(
+                    &path,
+                    claim.to_value(),
+                    "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified",
+                );
             }
-            (None, None) => errors.invalid(&path, claim.to_value(), "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"),
+            (None, None) => errors.invalid(
+                &path,
+                claim.to_value(),
+                "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`",
+            ),
             _ => {}
         }
-        for (field, name) in [("resourceClaimName", &claim.resource_claim_name), ("resourceClaimTemplateName", &claim.resource_claim_template_name)] {
+        for (field, name) in [
+            ("resourceClaimName", &claim.resource_claim_name),
+            ("resourceClaimTemplateName", &claim.resource_claim_template_name),
+        ] {
             if let Some(name) = name {
                 errors.invalid_each(&path.child(field), name, names::name_is_dns_subdomain(name, false));
             }
@@ -146,7 +189,13 @@ pub fn validate_claims(claims: &[PodResourceClaim], pod: Option<&ObjectMeta>, pa
 }
 
 /// Requirements of the pod as a whole, which bound those of its containers.
-pub fn validate_for_pod(spec: &PodSpec, claims: &ClaimNames<'_>, rules: &PodRules, path: &Path, errors: &mut ErrorList) {
+pub fn validate_for_pod(
+    spec: &PodSpec,
+    claims: &ClaimNames<'_>,
+    rules: &PodRules,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     let Some(requirements) = &spec.resources else { return };
     let path = path.child("resources");
     if spec.os.as_ref().is_some_and(|os| os.name == "windows") {

@@ -30,12 +30,18 @@ pub fn has_pod_level(pod: &Pod) -> bool {
 
 /// True when pod-level requests name a resource that they may.
 pub fn has_pod_level_requests(pod: &Pod) -> bool {
-    pod.spec.resources.as_ref().is_some_and(|resources| resources.requests.keys().any(|name| is_pod_level(name)))
+    pod.spec
+        .resources
+        .as_ref()
+        .is_some_and(|resources| resources.requests.keys().any(|name| is_pod_level(name)))
 }
 
 /// True when pod-level limits name a resource that they may.
 pub fn has_pod_level_limits(pod: &Pod) -> bool {
-    pod.spec.resources.as_ref().is_some_and(|resources| resources.limits.keys().any(|name| is_pod_level(name)))
+    pod.spec
+        .resources
+        .as_ref()
+        .is_some_and(|resources| resources.limits.keys().any(|name| is_pod_level(name)))
 }
 
 /// True when a pending resize can never be granted on this node.
@@ -49,7 +55,11 @@ pub fn resize_deferred(pod: &Pod) -> bool {
 }
 
 fn resize_pending_reason(pod: &Pod) -> Option<&str> {
-    pod.status.conditions.iter().find(|condition| condition.type_ == "PodResizePending").map(|condition| condition.reason.as_str())
+    pod.status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == "PodResizePending")
+        .map(|condition| condition.reason.as_str())
 }
 
 fn status_of<'a>(pod: &'a Pod, name: &str) -> Option<&'a ContainerStatus> {
@@ -57,7 +67,12 @@ fn status_of<'a>(pod: &'a Pod, name: &str) -> Option<&'a ContainerStatus> {
     status.container_statuses.iter().chain(&status.init_container_statuses).find(|status| status.name == name)
 }
 
-fn effective_requests(pod: &Pod, wanted: &ResourceList, actuated: &ResourceList, allocated: &ResourceList) -> ResourceList {
+fn effective_requests(
+    pod: &Pod,
+    wanted: &ResourceList,
+    actuated: &ResourceList,
+    allocated: &ResourceList,
+) -> ResourceList {
     if resize_infeasible(pod) {
         resource_list::largest(&[actuated, allocated])
     } else {
@@ -86,7 +101,9 @@ fn requests_of(pod: &Pod, container: &Container, counts_status: bool, how: Accou
 fn limits_of(pod: &Pod, container: &Container, counts_status: bool, how: Accounting<'_>) -> ResourceList {
     let wanted = &container.resources.limits;
     match status_of(pod, &container.name).filter(|_| how.use_status && counts_status) {
-        Some(ContainerStatus { resources: Some(actual), .. }) => effective_limits(pod, wanted, &actual.limits),
+        Some(ContainerStatus { resources: Some(actual), .. }) => {
+            effective_limits(pod, wanted, &actual.limits)
+        }
         _ => wanted.clone(),
     }
 }
@@ -145,7 +162,8 @@ pub fn requests(pod: &Pod, how: Accounting<'_>) -> ResourceList {
 pub fn limits(pod: &Pod, how: Accounting<'_>) -> ResourceList {
     let mut total = container_limits(pod, how);
     if let Some(resources) = pod.spec.resources.as_ref().filter(|_| !how.without_pod_level) {
-        let effective = actual(pod, how).map(|actual| effective_limits(pod, &resources.limits, &actual.limits));
+        let effective =
+            actual(pod, how).map(|actual| effective_limits(pod, &resources.limits, &actual.limits));
         replace_pod_level(&mut total, &resources.limits, effective.as_ref());
     }
     if !how.without_overhead {
@@ -177,7 +195,8 @@ mod tests {
     use machinery::Quantity;
 
     fn container(cpu: &str, sidecar: bool) -> Container {
-        let mut container = Container { restart_policy: sidecar.then(|| "Always".to_owned()), ..Default::default() };
+        let mut container =
+            Container { restart_policy: sidecar.then(|| "Always".to_owned()), ..Default::default() };
         container.resources.requests.insert("cpu".to_owned(), Quantity(cpu.to_owned()));
         container
     }
@@ -190,7 +209,11 @@ mod tests {
             pod.spec.overhead.insert("cpu".to_owned(), Quantity(overhead.to_owned()));
         }
         let total = requests(&pod, Accounting::default());
-        assert_eq!(total["cpu"].compare(&Quantity(expected.to_owned())), std::cmp::Ordering::Equal, "{init:?} {main:?}: {total:?}");
+        assert_eq!(
+            total["cpu"].compare(&Quantity(expected.to_owned())),
+            std::cmp::Ordering::Equal,
+            "{init:?} {main:?}: {total:?}"
+        );
     }
 
     #[test]
@@ -210,6 +233,9 @@ mod tests {
         resources.requests.insert("cpu".to_owned(), Quantity("4".to_owned()));
         pod.spec.resources = Some(Box::new(resources));
         assert_eq!(requests(&pod, Accounting::default())["cpu"].0, "4");
-        assert_eq!(requests(&pod, Accounting { without_pod_level: true, ..Default::default() })["cpu"].0, "1");
+        assert_eq!(
+            requests(&pod, Accounting { without_pod_level: true, ..Default::default() })["cpu"].0,
+            "1"
+        );
     }
 }

@@ -2,7 +2,9 @@
 
 use super::{containers, options::PodRules, paths};
 use crate::report::Report;
-use api_types::core::v1::{AppArmorProfile, PodSpec, SeccompProfile, SecurityContext, WindowsSecurityContextOptions};
+use api_types::core::v1::{
+    AppArmorProfile, PodSpec, SeccompProfile, SecurityContext, WindowsSecurityContextOptions,
+};
 use machinery::{
     Message,
     field::{ErrorList, Path},
@@ -20,10 +22,13 @@ pub const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
 /// The host namespace (`hostNetwork`, `hostIPC`) that a sysctl of this pod would change.
 pub fn shares_host_namespace(spec: &PodSpec, sysctl: &str) -> Option<&'static str> {
     let name = match sysctl.find(['.', '/']) {
-        Some(at) if sysctl.as_bytes().get(at) == Some(&b'/') => sysctl.replace('.', "\u{0}").replace('/', ".").replace('\u{0}', "/"),
+        Some(at) if sysctl.as_bytes().get(at) == Some(&b'/') => {
+            sysctl.replace('.', "\u{0}").replace('/', ".").replace('\u{0}', "/")
+        }
         _ => sysctl.to_owned(),
     };
-    let ipc = ["kernel.shm", "kernel.msg", "fs.mqueue."].iter().any(|prefix| name.starts_with(prefix)) || name == "kernel.sem";
+    let ipc = ["kernel.shm", "kernel.msg", "fs.mqueue."].iter().any(|prefix| name.starts_with(prefix))
+        || name == "kernel.sem";
     if spec.host_network && name.starts_with("net.") {
         Some("hostNetwork")
     } else if spec.host_ipc && ipc {
@@ -33,13 +38,19 @@ pub fn shares_host_namespace(spec: &PodSpec, sysctl: &str) -> Option<&'static st
     }
 }
 
-static SYSCTL: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$").expect("a constant pattern"));
+static SYSCTL: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$")
+        .expect("a constant pattern")
+});
 
 /// The security context of a pod.
 pub fn validate_pod(spec: &PodSpec, path: &Path, rules: &PodRules, errors: &mut ErrorList) {
     let Some(context) = &spec.security_context else { return };
-    for (field, id) in [("fsGroup", context.fs_group), ("runAsUser", context.run_as_user), ("runAsGroup", context.run_as_group)] {
+    for (field, id) in [
+        ("fsGroup", context.fs_group),
+        ("runAsUser", context.run_as_user),
+        ("runAsGroup", context.run_as_group),
+    ] {
         if let Some(id) = id {
             errors.invalid_each(&path.child(field), id, names::is_user_id(id));
         }
@@ -48,7 +59,11 @@ pub fn validate_pod(spec: &PodSpec, path: &Path, rules: &PodRules, errors: &mut 
         errors.invalid_each(&path.child("supplementalGroups").index(index), *id, names::is_group_id(*id));
     }
     if spec.host_pid && spec.share_process_namespace == Some(true) {
-        errors.invalid(&path.child("shareProcessNamespace"), true, "ShareProcessNamespace and HostPID cannot both be enabled");
+        errors.invalid(
+            &path.child("shareProcessNamespace"),
+            true,
+            "ShareProcessNamespace and HostPID cannot both be enabled",
+        );
     }
     let mut seen = BTreeSet::new();
     for (index, sysctl) in context.sysctls.iter().enumerate() {
@@ -57,7 +72,11 @@ pub fn validate_pod(spec: &PodSpec, path: &Path, rules: &PodRules, errors: &mut 
         if name.is_empty() {
             errors.required(&path, "");
         } else if name.len() > 253 || !SYSCTL.is_match(name) {
-            errors.invalid(&path, name, format!("must have at most 253 characters and match regex {}", SYSCTL.as_str()));
+            errors.invalid(
+                &path,
+                name,
+                format!("must have at most 253 characters and match regex {}", SYSCTL.as_str()),
+            );
         } else if seen.contains(name) {
             errors.duplicate(&path, name);
         }
@@ -68,12 +87,23 @@ pub fn validate_pod(spec: &PodSpec, path: &Path, rules: &PodRules, errors: &mut 
         }
         seen.insert(name);
     }
-    one_of(context.fs_group_change_policy.as_deref(), &["Always", "OnRootMismatch"], &path.child("fsGroupChangePolicy"), errors);
+    one_of(
+        context.fs_group_change_policy.as_deref(),
+        &["Always", "OnRootMismatch"],
+        &path.child("fsGroupChangePolicy"),
+        errors,
+    );
     validate_seccomp(context.seccomp_profile.as_deref(), &path.child("seccompProfile"), errors);
     validate_windows_options(context.windows_options.as_deref(), &path.child("windowsOptions"), errors);
     validate_app_armor(context.app_armor_profile.as_deref(), &path.child("appArmorProfile"), errors);
-    one_of(context.supplemental_groups_policy.as_deref(), &["Merge", "Strict"], &path.child("supplementalGroupsPolicy"), errors);
-    let policies: &[&str] = if rules.any_selinux_change_policy { &["MountOption", "Recursive"] } else { &["Recursive"] };
+    one_of(
+        context.supplemental_groups_policy.as_deref(),
+        &["Merge", "Strict"],
+        &path.child("supplementalGroupsPolicy"),
+        errors,
+    );
+    let policies: &[&str] =
+        if rules.any_selinux_change_policy { &["MountOption", "Recursive"] } else { &["Recursive"] };
     one_of(context.se_linux_change_policy.as_deref(), policies, &path.child("seLinuxChangePolicy"), errors);
 }
 
@@ -104,11 +134,19 @@ pub fn validate_container(context: &SecurityContext, host_users: bool, path: &Pa
     validate_seccomp(context.seccomp_profile.as_deref(), &path.child("seccompProfile"), errors);
     if context.allow_privilege_escalation == Some(false) {
         if context.privileged == Some(true) {
-            errors.invalid(path, context.to_value(), "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
+            errors.invalid(
+                path,
+                context.to_value(),
+                "cannot set `allowPrivilegeEscalation` to false and `privileged` to true",
+            );
         }
         for capability in context.capabilities.iter().flat_map(|capabilities| &capabilities.add) {
             if capability == "CAP_SYS_ADMIN" {
-                errors.invalid(path, context.to_value(), "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN");
+                errors.invalid(
+                    path,
+                    context.to_value(),
+                    "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN",
+                );
             }
         }
     }
@@ -121,13 +159,19 @@ fn validate_seccomp(profile: Option<&SeccompProfile>, path: &Path, errors: &mut 
     match profile.type_.as_str() {
         "Localhost" | "RuntimeDefault" | "Unconfined" => {}
         "" => errors.required(&path.child("type"), "type is required when seccompProfile is set"),
-        other => errors.not_supported_in_order(&path.child("type"), other, &["Localhost", "RuntimeDefault", "Unconfined"]),
+        other => errors.not_supported_in_order(
+            &path.child("type"),
+            other,
+            &["Localhost", "RuntimeDefault", "Unconfined"],
+        ),
     }
     let path = path.child("localhostProfile");
     match (&profile.localhost_profile, profile.type_ == "Localhost") {
         (None, true) => errors.required(&path, "must be set when seccomp type is Localhost"),
         (Some(file), true) => paths::validate_descending(file, &path, errors),
-        (Some(_), false) => errors.invalid(&path, profile.to_value(), "can only be set when seccomp type is Localhost"),
+        (Some(_), false) => {
+            errors.invalid(&path, profile.to_value(), "can only be set when seccomp type is Localhost")
+        }
         (None, false) => {}
     }
 }
@@ -147,20 +191,32 @@ fn validate_app_armor(profile: Option<&AppArmorProfile>, path: &Path, errors: &m
                 errors.too_long(&file, 4095);
             }
         }
-        ("RuntimeDefault" | "Unconfined", Some(name)) => errors.invalid(&file, name, "can only be set when AppArmor type is Localhost"),
+        ("RuntimeDefault" | "Unconfined", Some(name)) => {
+            errors.invalid(&file, name, "can only be set when AppArmor type is Localhost")
+        }
         ("RuntimeDefault" | "Unconfined", None) => {}
         ("", _) => errors.required(&path.child("type"), "type is required when appArmorProfile is set"),
-        (other, _) => errors.not_supported_in_order(&path.child("type"), other, &["Localhost", "RuntimeDefault", "Unconfined"]),
+        (other, _) => errors.not_supported_in_order(
+            &path.child("type"),
+            other,
+            &["Localhost", "RuntimeDefault", "Unconfined"],
+        ),
     }
 }
 
 /// The profile that an AppArmor annotation asks for; `None` when the annotation is not understood.
 pub fn app_armor_from_annotation(value: &str) -> Option<AppArmorProfile> {
-    let profile = |type_: &str, name: Option<&str>| AppArmorProfile { type_: type_.to_owned(), localhost_profile: name.map(str::to_owned) };
+    let profile = |type_: &str, name: Option<&str>| AppArmorProfile {
+        type_: type_.to_owned(),
+        localhost_profile: name.map(str::to_owned),
+    };
     match value {
         "unconfined" => Some(profile("Unconfined", None)),
         "runtime/default" => Some(profile("RuntimeDefault", None)),
-        _ => value.strip_prefix("localhost/").filter(|name| !name.is_empty()).map(|name| profile("Localhost", Some(name))),
+        _ => value
+            .strip_prefix("localhost/")
+            .filter(|name| !name.is_empty())
+            .map(|name| profile("Localhost", Some(name))),
     }
 }
 
@@ -171,7 +227,11 @@ static DNS_DOMAIN: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$").expect("a constant pattern")
 });
 
-fn validate_windows_options(options: Option<&WindowsSecurityContextOptions>, path: &Path, errors: &mut ErrorList) {
+fn validate_windows_options(
+    options: Option<&WindowsSecurityContextOptions>,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     let Some(options) = options else { return };
     if let Some(name) = &options.gmsa_credential_spec_name {
         errors.invalid_each(&path.child("gmsaCredentialSpecName"), name, names::is_dns1123_subdomain(name));
@@ -221,16 +281,28 @@ fn validate_windows_options(options: Option<&WindowsSecurityContextOptions>, pat
 
 /// Host process containers stand together or not at all.
 pub fn validate_host_process(spec: &PodSpec, path: &Path, errors: &mut ErrorList) {
-    let pod = spec.security_context.as_ref().and_then(|context| context.windows_options.as_ref()).and_then(|options| options.host_process);
+    let pod = spec
+        .security_context
+        .as_ref()
+        .and_then(|context| context.windows_options.as_ref())
+        .and_then(|options| options.host_process);
     let containers = containers::each(spec, path);
     let mut host_processes = 0;
     for (container, path) in &containers {
-        let own = container.security_context.as_ref().and_then(|context| context.windows_options.as_ref()).and_then(|options| options.host_process);
+        let own = container
+            .security_context
+            .as_ref()
+            .and_then(|context| context.windows_options.as_ref())
+            .and_then(|options| options.host_process);
         if let (Some(pod), Some(own)) = (pod, own)
             && pod != own
         {
             let path = path.child("securityContext").child("windowsOptions").child("hostProcess");
-            errors.invalid(&path, own, format!("pod hostProcess value must be identical if both are specified, was {pod}"));
+            errors.invalid(
+                &path,
+                own,
+                format!("pod hostProcess value must be identical if both are specified, was {pod}"),
+            );
         }
         host_processes += usize::from(own.or(pod) == Some(true));
     }
@@ -238,10 +310,18 @@ pub fn validate_host_process(spec: &PodSpec, path: &Path, errors: &mut ErrorList
         return;
     }
     if host_processes != containers.len() {
-        errors.invalid(path, "", "If pod contains any hostProcess containers then all containers must be HostProcess containers");
+        errors.invalid(
+            path,
+            "",
+            "If pod contains any hostProcess containers then all containers must be HostProcess containers",
+        );
     }
     if !spec.host_network {
-        errors.invalid(&path.child("hostNetwork"), false, "hostNetwork must be true if pod contains any hostProcess containers");
+        errors.invalid(
+            &path.child("hostNetwork"),
+            false,
+            "hostNetwork must be true if pod contains any hostProcess containers",
+        );
     }
 }
 
@@ -356,7 +436,9 @@ pub fn validate_annotations(meta: &ObjectMeta, spec: &PodSpec, path: &Path, erro
         if !containers::each(spec, &Path::new("spec")).iter().any(|(present, _)| present.name == container) {
             errors.invalid(&path, container, "container not found");
         }
-        if !matches!(value.as_str(), "" | "runtime/default" | "unconfined") && !value.starts_with("localhost/") {
+        if !matches!(value.as_str(), "" | "runtime/default" | "unconfined")
+            && !value.starts_with("localhost/")
+        {
             errors.invalid(&path, value, format!("invalid AppArmor profile name: {value:?}"));
         }
     }
@@ -368,14 +450,31 @@ pub fn validate_annotations_match(meta: &ObjectMeta, spec: &PodSpec, path: &Path
     if let Some(profile) = spec.security_context.as_ref().and_then(|context| context.seccomp_profile.as_ref())
         && let Some(annotation) = meta.annotations.get(SECCOMP_POD)
     {
-        profiles_match("seccomp", annotation, &profile.type_, profile.localhost_profile.as_deref(), &pod_path, errors);
+        profiles_match(
+            "seccomp",
+            annotation,
+            &profile.type_,
+            profile.localhost_profile.as_deref(),
+            &pod_path,
+            errors,
+        );
     }
     let all = containers::each(spec, path);
     for (container, path) in &all {
-        let profile = container.security_context.as_ref().and_then(|context| context.seccomp_profile.as_ref());
-        if let (Some(profile), Some(annotation)) = (profile, meta.annotations.get(&format!("{SECCOMP_CONTAINER}{}", container.name))) {
+        let profile =
+            container.security_context.as_ref().and_then(|context| context.seccomp_profile.as_ref());
+        if let (Some(profile), Some(annotation)) =
+            (profile, meta.annotations.get(&format!("{SECCOMP_CONTAINER}{}", container.name)))
+        {
             let path = path.child("securityContext").child("seccompProfile");
-            profiles_match("seccomp", annotation, &profile.type_, profile.localhost_profile.as_deref(), &path, errors);
+            profiles_match(
+                "seccomp",
+                annotation,
+                &profile.type_,
+                profile.localhost_profile.as_deref(),
+                &path,
+                errors,
+            );
         }
     }
     if spec.os.as_ref().is_some_and(|os| os.name == "windows") {
@@ -384,14 +483,30 @@ pub fn validate_annotations_match(meta: &ObjectMeta, spec: &PodSpec, path: &Path
     let pod = spec.security_context.as_ref().and_then(|context| context.app_armor_profile.as_ref());
     for (container, path) in &all {
         let own = container.security_context.as_ref().and_then(|context| context.app_armor_profile.as_ref());
-        if let (Some(profile), Some(annotation)) = (own.or(pod), meta.annotations.get(&format!("{APP_ARMOR}{}", container.name))) {
+        if let (Some(profile), Some(annotation)) =
+            (own.or(pod), meta.annotations.get(&format!("{APP_ARMOR}{}", container.name)))
+        {
             let path = path.child("securityContext").child("appArmorProfile");
-            profiles_match("apparmor", annotation, &profile.type_, profile.localhost_profile.as_deref(), &path, errors);
+            profiles_match(
+                "apparmor",
+                annotation,
+                &profile.type_,
+                profile.localhost_profile.as_deref(),
+                &path,
+                errors,
+            );
         }
     }
 }
 
-fn profiles_match(what: &str, annotation: &str, type_: &str, file: Option<&str>, path: &Path, errors: &mut ErrorList) {
+fn profiles_match(
+    what: &str,
+    annotation: &str,
+    type_: &str,
+    file: Option<&str>,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     let docker = what == "seccomp" && annotation == "docker/default";
     let same_type = match type_ {
         "Unconfined" => annotation == "unconfined",
@@ -402,6 +517,9 @@ fn profiles_match(what: &str, annotation: &str, type_: &str, file: Option<&str>,
     if !same_type {
         errors.forbidden(&path.child("type"), format!("{what} type in annotation and field must match"));
     } else if type_ == "Localhost" && annotation.strip_prefix("localhost/") != file {
-        errors.forbidden(&path.child("localhostProfile"), format!("{what} profile in annotation and field must match"));
+        errors.forbidden(
+            &path.child("localhostProfile"),
+            format!("{what} profile in annotation and field must match"),
+        );
     }
 }

@@ -23,7 +23,12 @@ pub struct Summary {
 
 fn later(last: Time, terminated: Option<&ContainerStateTerminated>) -> Time {
     match terminated {
-        Some(terminated) if (terminated.finished_at.seconds, terminated.finished_at.nanos) > (last.seconds, last.nanos) => terminated.finished_at,
+        Some(terminated)
+            if (terminated.finished_at.seconds, terminated.finished_at.nanos)
+                > (last.seconds, last.nanos) =>
+        {
+            terminated.finished_at
+        }
         _ => last,
     }
 }
@@ -40,16 +45,27 @@ fn ended(prefix: &str, terminated: &ContainerStateTerminated) -> String {
 
 /// Sums the pod up.
 pub fn summary(pod: &Pod) -> Summary {
-    let sidecars: Vec<&str> =
-        pod.spec.init_containers.iter().filter(|container| resources::is_sidecar(container)).map(|container| container.name.as_str()).collect();
+    let sidecars: Vec<&str> = pod
+        .spec
+        .init_containers
+        .iter()
+        .filter(|container| resources::is_sidecar(container))
+        .map(|container| container.name.as_str())
+        .collect();
     let mut sum = Summary {
-        reason: if pod.status.reason.is_empty() { pod.status.phase.clone() } else { pod.status.reason.clone() },
+        reason: if pod.status.reason.is_empty() {
+            pod.status.phase.clone()
+        } else {
+            pod.status.reason.clone()
+        },
         ready: 0,
         total: pod.spec.containers.len() + sidecars.len(),
         restarts: 0,
         last_restart: Time::default(),
     };
-    if meaning::condition(&pod.status, "PodScheduled").is_some_and(|condition| condition.reason == "SchedulingGated") {
+    if meaning::condition(&pod.status, "PodScheduled")
+        .is_some_and(|condition| condition.reason == "SchedulingGated")
+    {
         sum.reason = "SchedulingGated".to_owned();
     }
     let (mut sidecar_restarts, mut sidecar_last) = (0, Time::default());
@@ -78,7 +94,8 @@ pub fn summary(pod: &Pod) -> Summary {
         initializing = true;
         break;
     }
-    let initialized = meaning::condition(&pod.status, "Initialized").is_some_and(|condition| condition.status == "True");
+    let initialized =
+        meaning::condition(&pod.status, "Initialized").is_some_and(|condition| condition.status == "True");
     if !initializing || initialized {
         sum.restarts = sidecar_restarts;
         sum.last_restart = sidecar_last;
@@ -130,14 +147,19 @@ fn main_containers(pod: &Pod, sum: &mut Summary) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use api_types::core::v1::{Container, ContainerState, ContainerStateRunning, ContainerStateWaiting, ContainerStatus};
+    use api_types::core::v1::{
+        Container, ContainerState, ContainerStateRunning, ContainerStateWaiting, ContainerStatus,
+    };
 
     fn status(name: &str, state: ContainerState, ready: bool, restarts: i32) -> ContainerStatus {
         ContainerStatus { name: name.into(), state, ready, restart_count: restarts, ..Default::default() }
     }
 
     fn waiting(reason: &str) -> ContainerState {
-        ContainerState { waiting: Some(Box::new(ContainerStateWaiting { reason: reason.into(), ..Default::default() })), ..Default::default() }
+        ContainerState {
+            waiting: Some(Box::new(ContainerStateWaiting { reason: reason.into(), ..Default::default() })),
+            ..Default::default()
+        }
     }
 
     fn terminated(exit_code: i32, reason: &str) -> ContainerState {
@@ -149,24 +171,71 @@ mod tests {
         ContainerState { running: Some(Box::new(ContainerStateRunning::default())), ..Default::default() }
     }
 
-    fn check(phase: &str, init: Vec<ContainerStatus>, main: Vec<ContainerStatus>, reason: &str, ready: &str, restarts: i32) {
+    fn check(
+        phase: &str,
+        init: Vec<ContainerStatus>,
+        main: Vec<ContainerStatus>,
+        reason: &str,
+        ready: &str,
+        restarts: i32,
+    ) {
         let mut pod = Pod::default();
         pod.status.phase = phase.into();
-        pod.spec.init_containers = init.iter().map(|status| Container { name: status.name.clone(), ..Default::default() }).collect();
-        pod.spec.containers = main.iter().map(|status| Container { name: status.name.clone(), ..Default::default() }).collect();
+        pod.spec.init_containers =
+            init.iter().map(|status| Container { name: status.name.clone(), ..Default::default() }).collect();
+        pod.spec.containers =
+            main.iter().map(|status| Container { name: status.name.clone(), ..Default::default() }).collect();
         pod.status.init_container_statuses = init;
         pod.status.container_statuses = main;
         let sum = summary(&pod);
-        assert_eq!((sum.reason.as_str(), format!("{}/{}", sum.ready, sum.total).as_str(), sum.restarts), (reason, ready, restarts));
+        assert_eq!(
+            (sum.reason.as_str(), format!("{}/{}", sum.ready, sum.total).as_str(), sum.restarts),
+            (reason, ready, restarts)
+        );
     }
 
     #[test]
     fn reasons() {
-        check("Running", vec![], vec![status("a", running(), true, 6), status("b", ContainerState::default(), false, 0)], "Running", "1/2", 6);
-        check("Running", vec![], vec![status("a", waiting("CrashLoopBackOff"), false, 3)], "CrashLoopBackOff", "0/1", 3);
+        check(
+            "Running",
+            vec![],
+            vec![status("a", running(), true, 6), status("b", ContainerState::default(), false, 0)],
+            "Running",
+            "1/2",
+            6,
+        );
+        check(
+            "Running",
+            vec![],
+            vec![status("a", waiting("CrashLoopBackOff"), false, 3)],
+            "CrashLoopBackOff",
+            "0/1",
+            3,
+        );
         check("Failed", vec![], vec![status("a", terminated(2, ""), false, 0)], "ExitCode:2", "0/1", 0);
-        check("Running", vec![], vec![status("a", terminated(0, "Completed"), false, 0), status("b", running(), true, 0)], "NotReady", "1/2", 0);
-        check("Pending", vec![status("i", terminated(0, ""), false, 0), status("j", ContainerState::default(), false, 1)], vec![status("a", waiting(""), false, 0)], "Init:1/2", "0/1", 1);
-        check("Pending", vec![status("i", waiting("CrashLoopBackOff"), false, 4)], vec![status("a", waiting(""), false, 0)], "Init:CrashLoopBackOff", "0/1", 4);
+        check(
+            "Running",
+            vec![],
+            vec![status("a", terminated(0, "Completed"), false, 0), status("b", running(), true, 0)],
+            "NotReady",
+            "1/2",
+            0,
+        );
+        check(
+            "Pending",
+            vec![status("i", terminated(0, ""), false, 0), status("j", ContainerState::default(), false, 1)],
+            vec![status("a", waiting(""), false, 0)],
+            "Init:1/2",
+            "0/1",
+            1,
+        );
+        check(
+            "Pending",
+            vec![status("i", waiting("CrashLoopBackOff"), false, 4)],
+            vec![status("a", waiting(""), false, 0)],
+            "Init:CrashLoopBackOff",
+            "0/1",
+            4,
+        );
     }
 }

@@ -35,7 +35,8 @@ pub fn validate(pod: &Pod) -> ErrorList {
         errors.forbidden(&path.child("ephemeralContainers"), "cannot be set on create");
     }
     if !pod.spec.node_name.is_empty() && !pod.spec.scheduling_gates.is_empty() {
-        errors.forbidden(&path.child("nodeName"), "cannot be set until all schedulingGates have been cleared");
+        errors
+            .forbidden(&path.child("nodeName"), "cannot be set until all schedulingGates have been cleared");
     }
     security::validate_annotations_match(&pod.metadata, &pod.spec, &path, &mut errors);
     errors
@@ -50,23 +51,44 @@ pub fn validate_metadata_and_spec(pod: &Pod, rules: &PodRules) -> ErrorList {
     validate_spec(&pod.spec, Some(&pod.metadata), &path, rules, &mut errors);
     if pod.spec.service_account_name.is_empty() {
         for (index, volume) in pod.spec.volumes.iter().enumerate() {
-            let sources = volume.volume_source.projected.iter().flat_map(|projected| projected.sources.iter().enumerate());
+            let sources = volume
+                .volume_source
+                .projected
+                .iter()
+                .flat_map(|projected| projected.sources.iter().enumerate());
             for (at, _) in sources.filter(|(_, source)| source.service_account_token.is_some()) {
-                let path = path.child("volumes").index(index).child("projected").child("sources").index(at).child("serviceAccountToken");
+                let path = path
+                    .child("volumes")
+                    .index(index)
+                    .child("projected")
+                    .child("sources")
+                    .index(at)
+                    .child("serviceAccountToken");
                 errors.forbidden(&path, "must not be specified when serviceAccountName is not set");
             }
         }
     }
-    for (field, list) in [("containers", &pod.spec.containers), ("initContainers", &pod.spec.init_containers)] {
+    for (field, list) in [("containers", &pod.spec.containers), ("initContainers", &pod.spec.init_containers)]
+    {
         for (index, container) in list.iter().enumerate() {
-            containers::validate_image_padding(&container.image, &path.child(field).index(index), &mut errors);
+            containers::validate_image_padding(
+                &container.image,
+                &path.child(field).index(index),
+                &mut errors,
+            );
         }
     }
     errors
 }
 
 /// Annotations with a meaning for pods.
-pub fn validate_annotations(meta: &ObjectMeta, spec: &PodSpec, path: &Path, rules: &PodRules, errors: &mut ErrorList) {
+pub fn validate_annotations(
+    meta: &ObjectMeta,
+    spec: &PodSpec,
+    path: &Path,
+    rules: &PodRules,
+    errors: &mut ErrorList,
+) {
     if let Some(value) = meta.annotations.get(MIRROR)
         && spec.node_name.is_empty()
     {
@@ -75,9 +97,19 @@ pub fn validate_annotations(meta: &ObjectMeta, spec: &PodSpec, path: &Path, rule
     if let Some(text) = meta.annotations.get(TOLERATIONS).filter(|text| !text.is_empty()) {
         let parsed = serde_json::from_str::<Vec<serde_json::Value>>(text)
             .map_err(|error| error.to_string())
-            .and_then(|values| values.iter().map(|value| Toleration::from_value(value).map_err(|error| error.to_string())).collect::<Result<Vec<_>, _>>());
+            .and_then(|values| {
+                values
+                    .iter()
+                    .map(|value| Toleration::from_value(value).map_err(|error| error.to_string()))
+                    .collect::<Result<Vec<_>, _>>()
+            });
         match parsed {
-            Ok(tolerations) => scheduling_validation::validate_tolerations(&tolerations, &path.child(TOLERATIONS), rules, errors),
+            Ok(tolerations) => scheduling_validation::validate_tolerations(
+                &tolerations,
+                &path.child(TOLERATIONS),
+                rules,
+                errors,
+            ),
             Err(error) => errors.invalid(path, TOLERATIONS, error),
         }
     }
@@ -100,18 +132,32 @@ pub fn validate_template(template: &PodTemplateSpec, path: &Path, rules: &PodRul
     validate_spec(spec, None, &path, rules, errors);
     security::validate_annotations_match(given, spec, &path, errors);
     if !spec.ephemeral_containers.is_empty() {
-        errors.forbidden(&path.child("ephemeralContainers"), "ephemeral containers not allowed in pod template");
+        errors.forbidden(
+            &path.child("ephemeralContainers"),
+            "ephemeral containers not allowed in pod template",
+        );
     }
 }
 
 /// A pod spec; `pod` is the metadata of the pod it belongs to, if it does.
-pub fn validate_spec(spec: &PodSpec, pod: Option<&ObjectMeta>, path: &Path, rules: &PodRules, errors: &mut ErrorList) {
+pub fn validate_spec(
+    spec: &PodSpec,
+    pod: Option<&ObjectMeta>,
+    path: &Path,
+    rules: &PodRules,
+    errors: &mut ErrorList,
+) {
     if spec.termination_grace_period_seconds.is_none() {
         errors.required(&path.child("terminationGracePeriodSeconds"), "");
     }
     let volumes = volumes::validate(&spec.volumes, pod, &path.child("volumes"), rules, errors);
     requirements::validate_claims(&spec.resource_claims, pod, &path.child("resourceClaims"), errors);
-    let claims = spec.resource_claims.iter().map(|claim| claim.name.as_str()).filter(|name| !name.is_empty()).collect();
+    let claims = spec
+        .resource_claims
+        .iter()
+        .map(|claim| claim.name.as_str())
+        .filter(|name| !name.is_empty())
+        .collect();
     let around = Surroundings { spec, volumes, claims, rules };
     containers::validate_main(&around, &path.child("containers"), errors);
     containers::validate_init(&around, &path.child("initContainers"), errors);
@@ -121,12 +167,20 @@ pub fn validate_spec(spec: &PodSpec, pod: Option<&ObjectMeta>, path: &Path, rule
     match spec.restart_policy.as_str() {
         "Always" | "OnFailure" | "Never" => {}
         "" => errors.required(&path.child("restartPolicy"), ""),
-        other => errors.not_supported_in_order(&path.child("restartPolicy"), other, &["Always", "OnFailure", "Never"]),
+        other => errors.not_supported_in_order(
+            &path.child("restartPolicy"),
+            other,
+            &["Always", "OnFailure", "Never"],
+        ),
     }
     match spec.dns_policy.as_str() {
         "ClusterFirstWithHostNet" | "ClusterFirst" | "Default" | "None" => {}
         "" => errors.required(&path.child("dnsPolicy"), ""),
-        other => errors.not_supported_in_order(&path.child("dnsPolicy"), other, &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"]),
+        other => errors.not_supported_in_order(
+            &path.child("dnsPolicy"),
+            other,
+            &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"],
+        ),
     }
     errors.extend(meta::validate_labels(&spec.node_selector, &path.child("nodeSelector")));
     security::validate_pod(spec, &path.child("securityContext"), rules, errors);
@@ -146,7 +200,11 @@ pub fn validate_spec(spec: &PodSpec, pod: Option<&ObjectMeta>, path: &Path, rule
     validate_host_names(spec, path, errors);
     validate_references(spec, path, errors);
     if let Some(seconds) = spec.active_deadline_seconds {
-        errors.invalid_each(&path.child("activeDeadlineSeconds"), seconds, names::is_in_range(seconds, 1, i64::from(i32::MAX)));
+        errors.invalid_each(
+            &path.child("activeDeadlineSeconds"),
+            seconds,
+            names::is_in_range(seconds, 1, i64::from(i32::MAX)),
+        );
     }
     scheduling_validation::validate_tolerations(&spec.tolerations, &path.child("tolerations"), rules, errors);
     for (index, alias) in spec.host_aliases.iter().enumerate() {
@@ -159,7 +217,11 @@ pub fn validate_spec(spec: &PodSpec, pod: Option<&ObjectMeta>, path: &Path, rule
     match spec.preemption_policy.as_deref() {
         None | Some("PreemptLowerPriority" | "Never") => {}
         Some("") => errors.required(&path.child("preemptionPolicy"), ""),
-        Some(other) => errors.not_supported_in_order(&path.child("preemptionPolicy"), other, &["PreemptLowerPriority", "Never"]),
+        Some(other) => errors.not_supported_in_order(
+            &path.child("preemptionPolicy"),
+            other,
+            &["PreemptLowerPriority", "Never"],
+        ),
     }
     for (name, quantity) in &spec.overhead {
         let path = path.child("overhead").child("limits").key(name);
@@ -185,7 +247,11 @@ fn validate_host_ports(spec: &PodSpec, path: &Path, rules: &PodRules, errors: &m
         for (at, port) in container.ports.iter().enumerate() {
             if (rules.is_pod || port.host_port != 0) && port.host_port != port.container_port {
                 let path = path.child("containers").index(index).child("ports").index(at).child("hostPort");
-                errors.invalid(&path, port.host_port, "must match `containerPort` when `hostNetwork` is true");
+                errors.invalid(
+                    &path,
+                    port.host_port,
+                    "must match `containerPort` when `hostNetwork` is true",
+                );
             }
         }
     }
@@ -249,11 +315,19 @@ fn validate_dns(config: Option<&PodDNSConfig>, policy: &str, path: &Path, errors
         errors.invalid(&searches, &config.searches, "must not have more than 32 search paths");
     }
     if config.searches.join(" ").len() > 2048 {
-        errors.invalid(&searches, &config.searches, "must not have more than 2048 characters (including spaces) in the search list");
+        errors.invalid(
+            &searches,
+            &config.searches,
+            "must not have more than 2048 characters (including spaces) in the search list",
+        );
     }
     for (index, search) in config.searches.iter().enumerate().filter(|(_, search)| *search != ".") {
         let search = search.strip_suffix('.').unwrap_or(search);
-        errors.invalid_each(&searches.index(index), search, names::is_dns1123_subdomain_with_underscore(search));
+        errors.invalid_each(
+            &searches.index(index),
+            search,
+            names::is_dns1123_subdomain_with_underscore(search),
+        );
     }
     for (index, option) in config.options.iter().enumerate() {
         if option.name.is_empty() {

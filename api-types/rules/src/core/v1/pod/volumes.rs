@@ -2,7 +2,9 @@
 
 use super::{options::PodRules, paths, projections};
 use crate::{core::v1::persistent_volume_claim, meta, report::Report};
-use api_types::core::v1::{FCVolumeSource, HostPathVolumeSource, ISCSIVolumeSource, KeyToPath, PodSpec, Volume, VolumeSource};
+use api_types::core::v1::{
+    FCVolumeSource, HostPathVolumeSource, ISCSIVolumeSource, KeyToPath, PodSpec, Volume, VolumeSource,
+};
 use machinery::{
     field::{ErrorList, Path},
     meta::v1::ObjectMeta,
@@ -14,7 +16,13 @@ use std::collections::{BTreeMap, BTreeSet};
 pub type Volumes<'a> = BTreeMap<&'a str, &'a VolumeSource>;
 
 /// Checks all volumes. `pod` is there when the spec belongs to a pod, whose name becomes part of claim names.
-pub fn validate<'a>(volumes: &'a [Volume], pod: Option<&ObjectMeta>, path: &Path, rules: &PodRules, errors: &mut ErrorList) -> Volumes<'a> {
+pub fn validate<'a>(
+    volumes: &'a [Volume],
+    pod: Option<&ObjectMeta>,
+    path: &Path,
+    rules: &PodRules,
+    errors: &mut ErrorList,
+) -> Volumes<'a> {
     let pod_name = pod.map(|pod| pod.name.as_str()).filter(|name| !name.is_empty());
     let created_claims: BTreeSet<String> = volumes
         .iter()
@@ -43,7 +51,11 @@ pub fn validate<'a>(volumes: &'a [Volume], pod: Option<&ObjectMeta>, path: &Path
             && created_claims.contains(&claim.claim_name)
         {
             let path = path.child("persistentVolumeClaim").child("claimName");
-            errors.invalid(&path, &claim.claim_name, "must not reference a PVC that gets created for an ephemeral volume");
+            errors.invalid(
+                &path,
+                &claim.claim_name,
+                "must not reference a PVC that gets created for an ephemeral volume",
+            );
         }
     }
     good
@@ -59,7 +71,12 @@ pub(crate) struct OnlyOne<'a> {
 
 impl OnlyOne<'_> {
     /// The source and its path, when it is set and the first.
-    pub fn take<'s, T: ?Sized>(&mut self, source: Option<&'s T>, field: &'static str, errors: &mut ErrorList) -> Option<(&'s T, Path)> {
+    pub fn take<'s, T: ?Sized>(
+        &mut self,
+        source: Option<&'s T>,
+        field: &'static str,
+        errors: &mut ErrorList,
+    ) -> Option<(&'s T, Path)> {
         let source = source?;
         let path = self.path.child(field);
         if self.taken {
@@ -80,12 +97,22 @@ pub(crate) fn required(path: &Path, fields: &[(&'static str, &str)], errors: &mu
     }
 }
 
-fn validate_source(source: &VolumeSource, name: &str, pod: Option<&str>, path: &Path, rules: &PodRules, errors: &mut ErrorList) {
+fn validate_source(
+    source: &VolumeSource,
+    name: &str,
+    pod: Option<&str>,
+    path: &Path,
+    rules: &PodRules,
+    errors: &mut ErrorList,
+) {
     let mut only = OnlyOne { path, taken: false };
     if let Some(empty) = &source.empty_dir {
         only.taken = true;
         if empty.size_limit.as_ref().is_some_and(|limit| limit.sign() < 0) {
-            errors.forbidden(&path.child("emptyDir").child("sizeLimit"), "SizeLimit field must be a valid resource quantity");
+            errors.forbidden(
+                &path.child("emptyDir").child("sizeLimit"),
+                "SizeLimit field must be a valid resource quantity",
+            );
         }
     }
     if let Some((host, path)) = only.take(source.host_path.as_deref(), "hostPath", errors) {
@@ -100,7 +127,9 @@ fn validate_source(source: &VolumeSource, name: &str, pod: Option<&str>, path: &
         required(&path, &[("pdName", &disk.pd_name)], errors);
         validate_partition(disk.partition, &path, errors);
     }
-    if let Some((disk, path)) = only.take(source.aws_elastic_block_store.as_deref(), "awsElasticBlockStore", errors) {
+    if let Some((disk, path)) =
+        only.take(source.aws_elastic_block_store.as_deref(), "awsElasticBlockStore", errors)
+    {
         required(&path, &[("volumeID", &disk.volume_id)], errors);
         validate_partition(disk.partition, &path, errors);
     }
@@ -127,7 +156,9 @@ fn validate_source(source: &VolumeSource, name: &str, pod: Option<&str>, path: &
     if let Some((flocker, path)) = only.take(source.flocker.as_deref(), "flocker", errors) {
         validate_flocker(&flocker.dataset_name, &flocker.dataset_uuid, &path, errors);
     }
-    if let Some((claim, path)) = only.take(source.persistent_volume_claim.as_deref(), "persistentVolumeClaim", errors) {
+    if let Some((claim, path)) =
+        only.take(source.persistent_volume_claim.as_deref(), "persistentVolumeClaim", errors)
+    {
         required(&path, &[("claimName", &claim.claim_name)], errors);
     }
     if let Some((rbd, path)) = only.take(source.rbd.as_deref(), "rbd", errors) {
@@ -170,7 +201,9 @@ fn validate_source(source: &VolumeSource, name: &str, pod: Option<&str>, path: &
     if let Some((vsphere, path)) = only.take(source.vsphere_volume.as_deref(), "vsphereVolume", errors) {
         required(&path, &[("volumePath", &vsphere.volume_path)], errors);
     }
-    if let Some((photon, path)) = only.take(source.photon_persistent_disk.as_deref(), "photonPersistentDisk", errors) {
+    if let Some((photon, path)) =
+        only.take(source.photon_persistent_disk.as_deref(), "photonPersistentDisk", errors)
+    {
         required(&path, &[("pdID", &photon.pd_id)], errors);
     }
     if let Some((portworx, path)) = only.take(source.portworx_volume.as_deref(), "portworxVolume", errors) {
@@ -190,7 +223,15 @@ fn validate_source(source: &VolumeSource, name: &str, pod: Option<&str>, path: &
         projections::validate_sources(&projected.sources, &path, rules, errors);
     }
     if let Some((scale_io, path)) = only.take(source.scale_io.as_deref(), "scaleIO", errors) {
-        required(&path, &[("gateway", &scale_io.gateway), ("system", &scale_io.system), ("volumeName", &scale_io.volume_name)], errors);
+        required(
+            &path,
+            &[
+                ("gateway", &scale_io.gateway),
+                ("system", &scale_io.system),
+                ("volumeName", &scale_io.volume_name),
+            ],
+            errors,
+        );
     }
     if let Some((csi, path)) = only.take(source.csi.as_deref(), "csi", errors) {
         validate_csi_driver(&csi.driver, &path.child("driver"), errors);
@@ -198,7 +239,11 @@ fn validate_source(source: &VolumeSource, name: &str, pod: Option<&str>, path: &
             if secret.name.is_empty() {
                 errors.required(&path.child("nodePublishSecretRef").child("name"), "");
             } else {
-                errors.invalid_each(&path.child("name"), &secret.name, names::name_is_dns_subdomain(&secret.name, false));
+                errors.invalid_each(
+                    &path.child("name"),
+                    &secret.name,
+                    names::name_is_dns_subdomain(&secret.name, false),
+                );
             }
         }
     }
@@ -208,10 +253,17 @@ fn validate_source(source: &VolumeSource, name: &str, pod: Option<&str>, path: &
             Some(template) => {
                 let path = path_of.child("volumeClaimTemplate");
                 let metadata = path.child("metadata");
-                errors.extend(meta::validate_annotations(&template.metadata.annotations, &metadata.child("annotations")));
+                errors.extend(meta::validate_annotations(
+                    &template.metadata.annotations,
+                    &metadata.child("annotations"),
+                ));
                 errors.extend(meta::validate_labels(&template.metadata.labels, &metadata.child("labels")));
                 projections::validate_template_meta(&template.metadata, &metadata, errors);
-                persistent_volume_claim::validation::validate_spec(&template.spec, &path.child("spec"), errors);
+                persistent_volume_claim::validation::validate_spec(
+                    &template.spec,
+                    &path.child("spec"),
+                    errors,
+                );
             }
         }
         if let Some(pod) = pod.filter(|_| !name.is_empty()) {
@@ -260,7 +312,8 @@ pub fn validate_host_path(host: &HostPathVolumeSource, path: &Path, errors: &mut
         return;
     }
     paths::validate_no_backsteps(&host.path, &path.child("path"), errors);
-    let kinds = ["", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"];
+    let kinds =
+        ["", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"];
     if let Some(kind) = &host.type_
         && !kinds.contains(&kind.as_str())
     {
@@ -341,7 +394,9 @@ pub fn validate_quobyte(registry: &str, tenant: &str, volume: &str, path: &Path,
 fn is_iscsi_name(name: &str) -> bool {
     let date = |text: &str| {
         let bytes = text.as_bytes();
-        bytes.len() == 7 && bytes[4] == b'-' && bytes.iter().enumerate().all(|(at, byte)| at == 4 || byte.is_ascii_digit())
+        bytes.len() == 7
+            && bytes[4] == b'-'
+            && bytes.iter().enumerate().all(|(at, byte)| at == 4 || byte.is_ascii_digit())
     };
     if let Some(rest) = name.strip_prefix("iqn.") {
         let Some((day, rest)) = rest.split_once('.') else { return false };
@@ -349,7 +404,9 @@ fn is_iscsi_name(name: &str) -> bool {
         let word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
         return date(day) && !authority.is_empty() && authority.bytes().all(word) && !local.is_empty();
     }
-    let hex = |text: &str, lengths: &[usize]| lengths.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let hex = |text: &str, lengths: &[usize]| {
+        lengths.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
     match (name.strip_prefix("eui."), name.strip_prefix("naa.")) {
         (Some(rest), _) => hex(rest, &[16]),
         (_, Some(rest)) => hex(rest, &[16, 32]),
@@ -393,7 +450,9 @@ pub fn validate_fc(fc: &FCVolumeSource, path: &Path, errors: &mut ErrorList) {
     if !fc.target_wwns.is_empty() {
         match fc.lun {
             None => errors.required(&path.child("lun"), "lun is required if targetWWNs is specified"),
-            Some(lun) => errors.invalid_each(&path.child("lun"), lun, names::is_in_range(i64::from(lun), 0, 255)),
+            Some(lun) => {
+                errors.invalid_each(&path.child("lun"), lun, names::is_in_range(i64::from(lun), 0, 255))
+            }
         }
     }
 }
@@ -405,7 +464,11 @@ pub fn validate_flex(driver: &str, options: &BTreeMap<String, String>, path: &Pa
         let namespace = key.split_once('/').map_or(key.as_str(), |(namespace, _)| namespace);
         let dotted = format!(".{}", namespace.to_lowercase());
         if dotted.ends_with(".kubernetes.io") || dotted.ends_with(".k8s.io") {
-            errors.invalid(&path.child("options").key(key), key, "kubernetes.io and k8s.io namespaces are reserved");
+            errors.invalid(
+                &path.child("options").key(key),
+                key,
+                "kubernetes.io and k8s.io namespaces are reserved",
+            );
         }
     }
 }
@@ -420,7 +483,12 @@ pub struct AzureDisk<'a> {
 
 impl<'a> From<&'a api_types::core::v1::AzureDiskVolumeSource> for AzureDisk<'a> {
     fn from(disk: &'a api_types::core::v1::AzureDiskVolumeSource) -> Self {
-        AzureDisk { name: &disk.disk_name, uri: &disk.disk_uri, caching: disk.caching_mode.as_deref(), kind: disk.kind.as_deref() }
+        AzureDisk {
+            name: &disk.disk_name,
+            uri: &disk.disk_uri,
+            caching: disk.caching_mode.as_deref(),
+            kind: disk.kind.as_deref(),
+        }
     }
 }
 
@@ -436,7 +504,10 @@ pub fn validate_azure_disk(disk: &AzureDisk<'_>, path: &Path, errors: &mut Error
         errors.not_supported(&path.child("kind"), kind, &kinds);
     }
     let (prefix, example) = if kind == "Managed" {
-        ("/subscriptions/", "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}")
+        (
+            "/subscriptions/",
+            "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}",
+        )
     } else {
         ("https://", "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd")
     };

@@ -21,9 +21,18 @@ pub fn of_template(path: &Path, template: &PodTemplateSpec) -> Vec<String> {
 const NODE_LABELS: &[(&str, &str)] = &[
     ("beta.kubernetes.io/arch", "deprecated since v1.14; use \"kubernetes.io/arch\" instead"),
     ("beta.kubernetes.io/os", "deprecated since v1.14; use \"kubernetes.io/os\" instead"),
-    ("failure-domain.beta.kubernetes.io/region", "deprecated since v1.17; use \"topology.kubernetes.io/region\" instead"),
-    ("failure-domain.beta.kubernetes.io/zone", "deprecated since v1.17; use \"topology.kubernetes.io/zone\" instead"),
-    ("beta.kubernetes.io/instance-type", "deprecated since v1.17; use \"node.kubernetes.io/instance-type\" instead"),
+    (
+        "failure-domain.beta.kubernetes.io/region",
+        "deprecated since v1.17; use \"topology.kubernetes.io/region\" instead",
+    ),
+    (
+        "failure-domain.beta.kubernetes.io/zone",
+        "deprecated since v1.17; use \"topology.kubernetes.io/zone\" instead",
+    ),
+    (
+        "beta.kubernetes.io/instance-type",
+        "deprecated since v1.17; use \"node.kubernetes.io/instance-type\" instead",
+    ),
 ];
 
 /// What is wrong with a label of nodes that has another name today.
@@ -34,7 +43,11 @@ pub fn label_warning(key: &str) -> Option<&'static str> {
 fn fractional_bytes(path: &Path, list: &ResourceList, warnings: &mut Vec<String>) {
     for name in ["memory", "ephemeral-storage"] {
         if let Some(quantity) = list.get(name).filter(|quantity| quantity.milli_value() % 1000 != 0) {
-            warnings.push(format!("{}: fractional byte value {:?} is invalid, must be an integer", path.key(name), quantity.to_string()));
+            warnings.push(format!(
+                "{}: fractional byte value {:?} is invalid, must be an integer",
+                path.key(name),
+                quantity.to_string()
+            ));
         }
     }
 }
@@ -52,12 +65,20 @@ fn of(spec_path: &Path, meta_path: &Path, meta: &ObjectMeta, spec: &PodSpec) -> 
             warnings.push(format!("{}: {} is {warning}", path.child("topologyKey"), constraint.topology_key));
         }
         if constraint.label_selector.is_none() {
-            warnings.push(format!("{}: a null labelSelector results in matching no pod", path.child("labelSelector")));
+            warnings.push(format!(
+                "{}: a null labelSelector results in matching no pod",
+                path.child("labelSelector")
+            ));
         }
     }
-    for (old, new) in [("scheduler.alpha.kubernetes.io/critical-pod", "use the \"priorityClassName\" field instead")] {
+    for (old, new) in
+        [("scheduler.alpha.kubernetes.io/critical-pod", "use the \"priorityClassName\" field instead")]
+    {
         if meta.annotations.contains_key(old) {
-            warnings.push(format!("{}: non-functional in v1.16+; {new}", meta_path.child("annotations").key(old)));
+            warnings.push(format!(
+                "{}: non-functional in v1.16+; {new}",
+                meta_path.child("annotations").key(old)
+            ));
         }
     }
     let mut aliases = BTreeSet::new();
@@ -81,7 +102,11 @@ fn of(spec_path: &Path, meta_path: &Path, meta: &ObjectMeta, spec: &PodSpec) -> 
         let path = spec_path.child("volumes").index(index);
         let source = &volume.volume_source;
         for (field, used, since) in [
-            ("photonPersistentDisk", source.photon_persistent_disk.is_some(), "deprecated in v1.11, non-functional in v1.16+"),
+            (
+                "photonPersistentDisk",
+                source.photon_persistent_disk.is_some(),
+                "deprecated in v1.11, non-functional in v1.16+",
+            ),
             ("gitRepo", source.git_repo.is_some(), "deprecated in v1.11, and disabled by default in v1.33+"),
             ("scaleIO", source.scale_io.is_some(), "deprecated in v1.16, non-functional in v1.22+"),
             ("flocker", source.flocker.is_some(), "deprecated in v1.22, non-functional in v1.25+"),
@@ -95,9 +120,16 @@ fn of(spec_path: &Path, meta_path: &Path, meta: &ObjectMeta, spec: &PodSpec) -> 
                 warnings.push(format!("{}: {since}", path.child(field)));
             }
         }
-        if let Some(template) = source.ephemeral.as_ref().and_then(|ephemeral| ephemeral.volume_claim_template.as_ref()) {
+        if let Some(template) =
+            source.ephemeral.as_ref().and_then(|ephemeral| ephemeral.volume_claim_template.as_ref())
+        {
             let path = path.child("ephemeral").child("volumeClaimTemplate").child("spec").child("resources");
-            fractional_storage(&path, &template.spec.resources.requests, &template.spec.resources.limits, &mut warnings);
+            fractional_storage(
+                &path,
+                &template.spec.resources.requests,
+                &template.spec.resources.limits,
+                &mut warnings,
+            );
         }
     }
     of_containers(spec_path, spec, &mut warnings);
@@ -110,11 +142,19 @@ fn of(spec_path: &Path, meta_path: &Path, meta: &ObjectMeta, spec: &PodSpec) -> 
 }
 
 /// Warnings about fractional storage sizes.
-pub fn fractional_storage(path: &Path, requests: &ResourceList, limits: &ResourceList, warnings: &mut Vec<String>) {
+pub fn fractional_storage(
+    path: &Path,
+    requests: &ResourceList,
+    limits: &ResourceList,
+    warnings: &mut Vec<String>,
+) {
     for (field, list) in [("requests", requests), ("limits", limits)] {
         if let Some(quantity) = list.get("storage").filter(|quantity| quantity.milli_value() % 1000 != 0) {
             let path = path.child(field).key("storage");
-            warnings.push(format!("{path}: fractional byte value {:?} is invalid, must be an integer", quantity.to_string()));
+            warnings.push(format!(
+                "{path}: fractional byte value {:?} is invalid, must be an integer",
+                quantity.to_string()
+            ));
         }
     }
 }
@@ -128,8 +168,16 @@ fn of_containers(spec_path: &Path, spec: &PodSpec, warnings: &mut Vec<String>) {
         for (index, variable) in container.env.iter().enumerate() {
             let path = path.child("env").index(index);
             // Repeating a name on purpose refers to the earlier value.
-            if seen.contains(&variable.name.as_str()) && !variable.value.contains(&format!("$({})", variable.name)) {
-                warnings.push(format!("{path}: hides previous definition of {:?}, which may be unexpected results", variable.name).replace("which may be unexpected results", "which may be dropped when using apply"));
+            if seen.contains(&variable.name.as_str())
+                && !variable.value.contains(&format!("$({})", variable.name))
+            {
+                warnings.push(
+                    format!(
+                        "{path}: hides previous definition of {:?}, which may be unexpected results",
+                        variable.name
+                    )
+                    .replace("which may be unexpected results", "which may be dropped when using apply"),
+                );
             }
             seen.push(&variable.name);
         }
@@ -137,7 +185,10 @@ fn of_containers(spec_path: &Path, spec: &PodSpec, warnings: &mut Vec<String>) {
         for (index, port) in container.ports.iter().enumerate() {
             let path = path.child("ports").index(index);
             if !ports.insert((port.container_port, &port.protocol)) {
-                warnings.push(format!("{path}: duplicate port definition with {}", path_of_first_port(&container.ports, index, spec_path)));
+                warnings.push(format!(
+                    "{path}: duplicate port definition with {}",
+                    path_of_first_port(&container.ports, index, spec_path)
+                ));
             }
         }
     }
@@ -145,6 +196,9 @@ fn of_containers(spec_path: &Path, spec: &PodSpec, warnings: &mut Vec<String>) {
 
 fn path_of_first_port(ports: &[api_types::core::v1::ContainerPort], index: usize, _spec: &Path) -> String {
     let Some(port) = ports.get(index) else { return String::new() };
-    let first = ports.iter().position(|other| other.container_port == port.container_port && other.protocol == port.protocol).unwrap_or(0);
+    let first = ports
+        .iter()
+        .position(|other| other.container_port == port.container_port && other.protocol == port.protocol)
+        .unwrap_or(0);
     format!("ports[{first}]")
 }

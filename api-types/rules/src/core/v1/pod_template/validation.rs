@@ -12,8 +12,14 @@ use machinery::{
 
 /// A pod template.
 pub fn validate(template: &PodTemplate) -> ErrorList {
-    let mut errors = meta::validate(&template.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
-    pod::validate_template(&template.template, &Path::new("template"), &PodRules::for_template(), &mut errors);
+    let mut errors =
+        meta::validate(&template.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
+    pod::validate_template(
+        &template.template,
+        &Path::new("template"),
+        &PodRules::for_template(),
+        &mut errors,
+    );
     errors
 }
 

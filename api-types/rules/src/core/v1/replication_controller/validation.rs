@@ -27,7 +27,11 @@ fn validate_spec(spec: &ReplicationControllerSpec, path: &Path, rules: &PodRules
         return;
     };
     if !spec.selector.is_empty() && !selector::set_matches(&spec.selector, &template.metadata.labels) {
-        errors.invalid(&path.child("metadata").child("labels"), &template.metadata.labels, "`selector` does not match template `labels`");
+        errors.invalid(
+            &path.child("metadata").child("labels"),
+            &template.metadata.labels,
+            "`selector` does not match template `labels`",
+        );
     }
     pod::validate_template(template, &path, rules, errors);
     let path = path.child("spec");
@@ -35,13 +39,17 @@ fn validate_spec(spec: &ReplicationControllerSpec, path: &Path, rules: &PodRules
         errors.not_supported(&path.child("restartPolicy"), &template.spec.restart_policy, &["Always"]);
     }
     if template.spec.active_deadline_seconds.is_some() {
-        errors.forbidden(&path.child("activeDeadlineSeconds"), "activeDeadlineSeconds in ReplicationController is not Supported");
+        errors.forbidden(
+            &path.child("activeDeadlineSeconds"),
+            "activeDeadlineSeconds in ReplicationController is not Supported",
+        );
     }
 }
 
 /// A controller.
 pub fn validate(controller: &ReplicationController) -> ErrorList {
-    let mut errors = meta::validate(&controller.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&controller.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
     validate_spec(&controller.spec, &Path::new("spec"), &PodRules::for_template(), &mut errors);
     errors
 }
@@ -97,15 +105,21 @@ impl ReplicaCounts {
             errors.non_negative(&path.child("terminatingReplicas"), i64::from(terminating));
         }
         errors.non_negative(&path.child("observedGeneration"), self.observed_generation);
-        for (field, count) in
-            [("fullyLabeledReplicas", self.fully_labeled), ("readyReplicas", self.ready), ("availableReplicas", self.available)]
-        {
+        for (field, count) in [
+            ("fullyLabeledReplicas", self.fully_labeled),
+            ("readyReplicas", self.ready),
+            ("availableReplicas", self.available),
+        ] {
             if count > self.replicas {
                 errors.invalid(&path.child(field), count, "cannot be greater than status.replicas");
             }
         }
         if self.available > self.ready {
-            errors.invalid(&path.child("availableReplicas"), self.available, "cannot be greater than readyReplicas");
+            errors.invalid(
+                &path.child("availableReplicas"),
+                self.available,
+                "cannot be greater than readyReplicas",
+            );
         }
     }
 }

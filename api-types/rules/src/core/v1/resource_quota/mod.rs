@@ -1,4 +1,5 @@
 //! Rules of resource quotas.
 
 pub mod defaults;
+pub mod usage;
 pub mod validation;

@@ -26,9 +26,11 @@ const SCOPES: &[&str] = &[
 fn scope_covers(scope: &str, resource: &str) -> bool {
     let compute = ["cpu", "memory", "limits.cpu", "limits.memory", "requests.cpu", "requests.memory"];
     match scope {
-        "Terminating" | "NotTerminating" | "NotBestEffort" | "PriorityClass" | "CrossNamespacePodAffinity" => {
-            resource == "pods" || compute.contains(&resource)
-        }
+        "Terminating"
+        | "NotTerminating"
+        | "NotBestEffort"
+        | "PriorityClass"
+        | "CrossNamespacePodAffinity" => resource == "pods" || compute.contains(&resource),
         "BestEffort" => resource == "pods",
         "VolumeAttributesClass" => matches!(resource, "persistentvolumeclaims" | "requests.storage"),
         _ => true,
@@ -78,32 +80,45 @@ fn validate_spec(spec: &ResourceQuotaSpec, path: &Path, errors: &mut ErrorList) 
         for _ in 0..misses(scope, &spec.hard) {
             errors.invalid(&path, selector.to_value(), "unsupported scope applied to resource");
         }
-        let only_exists = matches!(scope, "BestEffort" | "NotBestEffort" | "Terminating" | "NotTerminating" | "CrossNamespacePodAffinity");
+        let only_exists = matches!(
+            scope,
+            "BestEffort" | "NotBestEffort" | "Terminating" | "NotTerminating" | "CrossNamespacePodAffinity"
+        );
         if only_exists && requirement.operator != "Exists" {
             errors.invalid(&path.child("operator"), &requirement.operator, "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity");
         }
         match requirement.operator.as_str() {
             "In" | "NotIn" => {
                 if requirement.values.is_empty() {
-                    errors.required(&path.child("values"), "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector");
+                    errors.required(
+                        &path.child("values"),
+                        "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector",
+                    );
                 }
             }
             "Exists" | "DoesNotExist" => {
                 if !requirement.values.is_empty() {
-                    errors.invalid(&path.child("values"), &requirement.values, "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector");
+                    errors.invalid(
+                        &path.child("values"),
+                        &requirement.values,
+                        "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector",
+                    );
                 }
             }
             other => errors.invalid(&path.child("operator"), other, "not a valid selector operator"),
         }
     }
-    for _ in 0..conflicts(&selector.match_expressions.iter().map(|requirement| requirement.scope_name.as_str()).collect()) {
+    for _ in 0..conflicts(
+        &selector.match_expressions.iter().map(|requirement| requirement.scope_name.as_str()).collect(),
+    ) {
         errors.invalid(&path, &spec.scopes, "conflicting scopes");
     }
 }
 
 /// A quota.
 pub fn validate(quota: &ResourceQuota) -> ErrorList {
-    let mut errors = meta::validate(&quota.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&quota.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
     validate_spec(&quota.spec, &Path::new("spec"), &mut errors);
     amounts(&quota.status.hard, &Path::of(&["status", "hard"]), &mut errors);
     amounts(&quota.status.used, &Path::of(&["status", "used"]), &mut errors);

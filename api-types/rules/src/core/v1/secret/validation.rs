@@ -12,7 +12,8 @@ pub const MAX_SIZE: usize = 1024 * 1024;
 
 /// A secret.
 pub fn validate(secret: &Secret) -> ErrorList {
-    let mut errors = meta::validate(&secret.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&secret.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
     let data = Path::new("data");
     for key in secret.data.keys() {
         errors.invalid_each(&data.key(key), key, names::is_config_map_key(key));
@@ -30,16 +31,12 @@ pub fn validate(secret: &Secret) -> ErrorList {
         }
         "kubernetes.io/dockercfg" => json_object(secret, ".dockercfg", &mut errors),
         "kubernetes.io/dockerconfigjson" => json_object(secret, ".dockerconfigjson", &mut errors),
-        "kubernetes.io/basic-auth" => {
-            if !present("username") && !present("password") {
-                errors.required(&data.key("username"), "");
-                errors.required(&data.key("password"), "");
-            }
+        "kubernetes.io/basic-auth" if !present("username") && !present("password") => {
+            errors.required(&data.key("username"), "");
+            errors.required(&data.key("password"), "");
         }
-        "kubernetes.io/ssh-auth" => {
-            if secret.data.get("ssh-privatekey").is_none_or(Vec::is_empty) {
-                errors.required(&data.key("ssh-privatekey"), "");
-            }
+        "kubernetes.io/ssh-auth" if secret.data.get("ssh-privatekey").is_none_or(Vec::is_empty) => {
+            errors.required(&data.key("ssh-privatekey"), "");
         }
         "kubernetes.io/tls" => {
             for key in ["tls.crt", "tls.key"] {
@@ -105,7 +102,11 @@ mod tests {
         check("kubernetes.io/dockercfg", &[], &["data[.dockercfg]"]);
         check("kubernetes.io/basic-auth", &[], &["data[username]", "data[password]"]);
         check("kubernetes.io/ssh-auth", &[("ssh-privatekey", "")], &["data[ssh-privatekey]"]);
-        check("kubernetes.io/service-account-token", &[], &["metadata.annotations[kubernetes.io/service-account.name]"]);
+        check(
+            "kubernetes.io/service-account-token",
+            &[],
+            &["metadata.annotations[kubernetes.io/service-account.name]"],
+        );
     }
 
     #[test]

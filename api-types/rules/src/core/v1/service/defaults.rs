@@ -16,10 +16,15 @@ pub fn set(service: &mut Service) {
     match spec.session_affinity.as_str() {
         "None" => spec.session_affinity_config = None,
         "ClientIP" => {
-            let timeout = spec.session_affinity_config.as_ref().and_then(|config| config.client_ip.as_ref()).and_then(|client| client.timeout_seconds);
+            let timeout = spec
+                .session_affinity_config
+                .as_ref()
+                .and_then(|config| config.client_ip.as_ref())
+                .and_then(|client| client.timeout_seconds);
             if timeout.is_none() {
                 let client_ip = ClientIPConfig { timeout_seconds: Some(CLIENT_IP_SECONDS) };
-                spec.session_affinity_config = Some(Box::new(SessionAffinityConfig { client_ip: Some(Box::new(client_ip)) }));
+                spec.session_affinity_config =
+                    Some(Box::new(SessionAffinityConfig { client_ip: Some(Box::new(client_ip)) }));
             }
         }
         _ => {}
@@ -58,7 +63,11 @@ mod tests {
 
     #[test]
     fn by_type() {
-        let cases = [("", "ClusterIP", "", true), ("NodePort", "NodePort", "Cluster", true), ("ExternalName", "ExternalName", "", false)];
+        let cases = [
+            ("", "ClusterIP", "", true),
+            ("NodePort", "NodePort", "Cluster", true),
+            ("ExternalName", "ExternalName", "", false),
+        ];
         for (given, type_, external, internal) in cases {
             let mut service = Service::default();
             service.spec.type_ = given.into();
@@ -77,7 +86,11 @@ mod tests {
         let mut service = Service::default();
         service.spec.session_affinity = "ClientIP".into();
         set(&mut service);
-        let seconds = service.spec.session_affinity_config.and_then(|config| config.client_ip).and_then(|client| client.timeout_seconds);
+        let seconds = service
+            .spec
+            .session_affinity_config
+            .and_then(|config| config.client_ip)
+            .and_then(|client| client.timeout_seconds);
         assert_eq!(seconds, Some(10800));
     }
 }

@@ -15,7 +15,8 @@ pub fn needs_cluster_ip(spec: &ServiceSpec) -> bool {
 
 /// True when the service needs node ports: by type, and for load balancers unless switched off.
 pub fn needs_node_ports(spec: &ServiceSpec) -> bool {
-    spec.type_ == "NodePort" || spec.type_ == "LoadBalancer" && spec.allocate_load_balancer_node_ports.unwrap_or(true)
+    spec.type_ == "NodePort"
+        || spec.type_ == "LoadBalancer" && spec.allocate_load_balancer_node_ports.unwrap_or(true)
 }
 
 /// True when the service has no address of its own and clients see its endpoints.
@@ -30,7 +31,8 @@ pub fn has_cluster_ip(spec: &ServiceSpec) -> bool {
 
 /// True when the world outside of the cluster can reach the service.
 pub fn is_externally_accessible(spec: &ServiceSpec) -> bool {
-    matches!(spec.type_.as_str(), "LoadBalancer" | "NodePort") || spec.type_ == "ClusterIP" && !spec.external_ips.is_empty()
+    matches!(spec.type_.as_str(), "LoadBalancer" | "NodePort")
+        || spec.type_ == "ClusterIP" && !spec.external_ips.is_empty()
 }
 
 /// True when outside traffic stays on the node it reached.

@@ -26,7 +26,8 @@ fn headless(spec: &ServiceSpec) -> bool {
 
 /// A new service.
 pub fn validate(service: &Service) -> ErrorList {
-    let mut errors = meta::validate(&service.metadata, true, names::name_is_dns_label, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&service.metadata, true, names::name_is_dns_label, &Path::new("metadata"));
     validate_shared(service, None, &mut errors);
     errors
 }
@@ -41,10 +42,20 @@ pub fn validate_update(new: &Service, old: &Service) -> ErrorList {
             validate_changed_families(now, before, &mut errors);
         }
     }
-    if now.type_ == "LoadBalancer" && before.type_ == "LoadBalancer" && now.load_balancer_class != before.load_balancer_class {
-        errors.invalid(&Path::of(&["spec", "loadBalancerClass"]), now.load_balancer_class.clone(), "may not change once set");
+    if now.type_ == "LoadBalancer"
+        && before.type_ == "LoadBalancer"
+        && now.load_balancer_class != before.load_balancer_class
+    {
+        errors.invalid(
+            &Path::of(&["spec", "loadBalancerClass"]),
+            now.load_balancer_class.clone(),
+            "may not change once set",
+        );
     }
-    if needs_health_check(now) && needs_health_check(before) && now.health_check_node_port != before.health_check_node_port {
+    if needs_health_check(now)
+        && needs_health_check(before)
+        && now.health_check_node_port != before.health_check_node_port
+    {
         errors.forbidden(&Path::of(&["spec", "healthCheckNodePort"]), "field is immutable");
     }
     validate_shared(new, Some(old), &mut errors);
@@ -55,7 +66,13 @@ pub fn validate_update(new: &Service, old: &Service) -> ErrorList {
 pub fn validate_status_update(new: &Service, old: &Service) -> ErrorList {
     let mut errors = meta::validate_update(&new.metadata, &old.metadata, &Path::new("metadata"));
     let path = Path::of(&["status", "loadBalancer"]);
-    validate_load_balancer_status(&new.status.load_balancer, &old.status.load_balancer, &new.spec, &path, &mut errors);
+    validate_load_balancer_status(
+        &new.status.load_balancer,
+        &old.status.load_balancer,
+        &new.spec,
+        &path,
+        &mut errors,
+    );
     errors
 }
 
@@ -66,7 +83,11 @@ fn validate_shared(service: &Service, old: Option<&Service>, errors: &mut ErrorL
         && mode != hints
     {
         let path = Path::of(&["metadata", "annotations"]).key(TOPOLOGY_MODE);
-        errors.invalid(&path, mode, format!("must match annotations[{TOPOLOGY_HINTS}] when both are specified"));
+        errors.invalid(
+            &path,
+            mode,
+            format!("must match annotations[{TOPOLOGY_HINTS}] when both are specified"),
+        );
     }
     let path = Path::new("spec");
     if spec.ports.is_empty() && !headless(spec) && spec.type_ != "ExternalName" {
@@ -75,7 +96,13 @@ fn validate_shared(service: &Service, old: Option<&Service>, errors: &mut ErrorL
     validate_by_type(spec, &path, errors);
     let mut seen = BTreeSet::new();
     for (index, port) in spec.ports.iter().enumerate() {
-        validate_service_port(port, spec.ports.len() > 1, &mut seen, &path.child("ports").index(index), errors);
+        validate_service_port(
+            port,
+            spec.ports.len() > 1,
+            &mut seen,
+            &path.child("ports").index(index),
+            errors,
+        );
     }
     errors.extend(meta::validate_labels(&spec.selector, &path.child("selector")));
     validate_affinity(spec, &path, errors);
@@ -90,12 +117,19 @@ fn validate_shared(service: &Service, old: Option<&Service>, errors: &mut ErrorL
     match spec.type_.as_str() {
         "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName" => {}
         "" => errors.required(&path.child("type"), ""),
-        other => errors.not_supported(&path.child("type"), other, &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]),
+        other => errors.not_supported(
+            &path.child("type"),
+            other,
+            &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"],
+        ),
     }
     validate_port_numbers(spec, &path.child("ports"), errors);
     validate_source_ranges(service, old, errors);
     if spec.allocate_load_balancer_node_ports.is_some() && spec.type_ != "LoadBalancer" {
-        errors.forbidden(&path.child("allocateLoadBalancerNodePorts"), "may only be used when `type` is 'LoadBalancer'");
+        errors.forbidden(
+            &path.child("allocateLoadBalancerNodePorts"),
+            "may only be used when `type` is 'LoadBalancer'",
+        );
     }
     if spec.type_ == "LoadBalancer" && spec.allocate_load_balancer_node_ports.is_none() {
         errors.required(&Path::new("allocateLoadBalancerNodePorts"), "");
@@ -113,11 +147,9 @@ fn validate_shared(service: &Service, old: Option<&Service>, errors: &mut ErrorL
 
 fn validate_by_type(spec: &ServiceSpec, path: &Path, errors: &mut ErrorList) {
     match spec.type_.as_str() {
-        type_ @ ("LoadBalancer" | "NodePort") => {
-            if headless(spec) {
-                let message = format!("may not be set to 'None' for {type_} services");
-                errors.invalid(&path.child("clusterIPs").index(0), "None", message);
-            }
+        type_ @ ("LoadBalancer" | "NodePort") if headless(spec) => {
+            let message = format!("may not be set to 'None' for {type_} services");
+            errors.invalid(&path.child("clusterIPs").index(0), "None", message);
         }
         "ExternalName" => {
             for (field, given) in [
@@ -140,7 +172,13 @@ fn validate_by_type(spec: &ServiceSpec, path: &Path, errors: &mut ErrorList) {
     }
 }
 
-fn validate_service_port<'a>(port: &'a ServicePort, named: bool, seen: &mut BTreeSet<&'a str>, path: &Path, errors: &mut ErrorList) {
+fn validate_service_port<'a>(
+    port: &'a ServicePort,
+    named: bool,
+    seen: &mut BTreeSet<&'a str>,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     if named && port.name.is_empty() {
         errors.required(&path.child("name"), "");
     } else if !port.name.is_empty() {
@@ -160,7 +198,10 @@ fn validate_service_port<'a>(port: &'a ServicePort, named: bool, seen: &mut BTre
 fn validate_port_numbers(spec: &ServiceSpec, path: &Path, errors: &mut ErrorList) {
     for (index, port) in spec.ports.iter().enumerate() {
         if spec.type_ == "ClusterIP" && port.node_port != 0 {
-            errors.forbidden(&path.index(index).child("nodePort"), "may not be used when `type` is 'ClusterIP'");
+            errors.forbidden(
+                &path.index(index).child("nodePort"),
+                "may not be used when `type` is 'ClusterIP'",
+            );
         }
     }
     let mut seen = BTreeSet::new();
@@ -183,18 +224,26 @@ fn validate_affinity(spec: &ServiceSpec, path: &Path, errors: &mut ErrorList) {
         "" => errors.required(&path.child("sessionAffinity"), ""),
         "None" => {
             if spec.session_affinity_config.is_some() {
-                errors.forbidden(&path.child("sessionAffinityConfig"), "must not be set when session affinity is None");
+                errors.forbidden(
+                    &path.child("sessionAffinityConfig"),
+                    "must not be set when session affinity is None",
+                );
             }
         }
         "ClientIP" => {
-            let (mut path, message) = (path.child("sessionAffinityConfig"), "when session affinity type is ClientIP");
+            let (mut path, message) =
+                (path.child("sessionAffinityConfig"), "when session affinity type is ClientIP");
             let Some(config) = &spec.session_affinity_config else { return errors.required(&path, message) };
             path = path.child("clientIP");
             let Some(client) = &config.client_ip else { return errors.required(&path, message) };
             path = path.child("timeoutSeconds");
             let Some(seconds) = client.timeout_seconds else { return errors.required(&path, message) };
             if !(1..=MAX_AFFINITY_SECONDS).contains(&seconds) {
-                errors.invalid(&path, seconds, format!("must be greater than 0 and less than {MAX_AFFINITY_SECONDS}"));
+                errors.invalid(
+                    &path,
+                    seconds,
+                    format!("must be greater than 0 and less than {MAX_AFFINITY_SECONDS}"),
+                );
             }
         }
         other => errors.not_supported(&path.child("sessionAffinity"), other, &["ClientIP", "None"]),
@@ -213,7 +262,9 @@ pub fn validate_cluster_ips(spec: &ServiceSpec, old: &[String], errors: &mut Err
         ("", None) => {}
         ("", Some(_)) => errors.invalid(&ips_path, ips, "must be empty when `clusterIP` is not specified"),
         (_, None) => errors.required(&ips_path, ""),
-        (ip, Some(first)) if ip != first => errors.invalid(&ips_path, ips, "first value must match `clusterIP`"),
+        (ip, Some(first)) if ip != first => {
+            errors.invalid(&ips_path, ips, "first value must match `clusterIP`")
+        }
         _ => {}
     }
     let mut seen = BTreeSet::new();
@@ -263,7 +314,11 @@ pub fn validate_cluster_ips(spec: &ServiceSpec, old: &[String], errors: &mut Err
                 _ => false,
             };
             if expected {
-                errors.invalid(&ips_path.index(index), ip, format!("expected an {family} value as indicated by `ipFamilies[{index}]`"));
+                errors.invalid(
+                    &ips_path.index(index),
+                    ip,
+                    format!("expected an {family} value as indicated by `ipFamilies[{index}]`"),
+                );
             }
         }
     }
@@ -277,8 +332,11 @@ fn validate_source_ranges(service: &Service, old: Option<&Service>, errors: &mut
         if spec.type_ != "LoadBalancer" {
             errors.forbidden(&path, message);
         }
-        let before: Vec<String> =
-            old.map(|old| old.spec.load_balancer_source_ranges.iter().map(|range| range.trim().to_owned()).collect()).unwrap_or_default();
+        let before: Vec<String> = old
+            .map(|old| {
+                old.spec.load_balancer_source_ranges.iter().map(|range| range.trim().to_owned()).collect()
+            })
+            .unwrap_or_default();
         for (index, range) in spec.load_balancer_source_ranges.iter().enumerate() {
             errors.extend(addresses::validate_cidr(&path.index(index), range.trim(), &before));
         }
@@ -300,20 +358,28 @@ fn validate_traffic(spec: &ServiceSpec, path: &Path, errors: &mut ErrorList) {
     let policy = path.child("externalTrafficPolicy");
     match (is_externally_accessible(spec), spec.external_traffic_policy.as_str()) {
         (false, "") | (true, "Cluster" | "Local") => {}
-        (false, other) => errors.invalid(&policy, other, "may only be set for externally-accessible services"),
+        (false, other) => {
+            errors.invalid(&policy, other, "may only be set for externally-accessible services")
+        }
         (true, "") => errors.required(&policy, ""),
         (true, other) => errors.not_supported(&policy, other, &["Cluster", "Local"]),
     }
     let port = path.child("healthCheckNodePort");
     match (needs_health_check(spec), spec.health_check_node_port) {
         (false, 0) => {}
-        (false, number) => errors.invalid(&port, number, "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"),
+        (false, number) => errors.invalid(
+            &port,
+            number,
+            "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'",
+        ),
         (true, 0) => errors.required(&port, ""),
         (true, number) => errors.invalid_each(&port, number, names::is_port_number(i64::from(number))),
     }
     let internal = path.child("internalTrafficPolicy");
     match spec.internal_traffic_policy.as_deref() {
-        None if matches!(spec.type_.as_str(), "NodePort" | "LoadBalancer" | "ClusterIP") => errors.required(&internal, ""),
+        None if matches!(spec.type_.as_str(), "NodePort" | "LoadBalancer" | "ClusterIP") => {
+            errors.required(&internal, "")
+        }
         None | Some("Cluster" | "Local") => {}
         Some(other) => errors.not_supported(&internal, other, &["Cluster", "Local"]),
     }
@@ -335,7 +401,9 @@ fn validate_changed_ips(new: &ServiceSpec, old: &ServiceSpec, errors: &mut Error
     }
     let path = Path::of(&["spec", "clusterIPs"]);
     let (now, before) = (&new.cluster_ips, &old.cluster_ips);
-    let changed = |index: usize, errors: &mut ErrorList| errors.invalid(&path.index(index), now, "may not change once set");
+    let changed = |index: usize, errors: &mut ErrorList| {
+        errors.invalid(&path.index(index), now, "may not change once set")
+    };
     if now.len() == before.len() {
         for index in (0..now.len()).filter(|index| now[*index] != before[*index]) {
             changed(index, errors);
@@ -349,7 +417,11 @@ fn validate_changed_ips(new: &ServiceSpec, old: &ServiceSpec, errors: &mut Error
     }
     if now.len() == 1 && before.len() > 1 && !single_stack(new) {
         let path = Path::of(&["spec", "ipFamilyPolicy"]);
-        errors.invalid(&path, new.ip_family_policy.clone(), "must be set to 'SingleStack' when releasing the secondary clusterIP");
+        errors.invalid(
+            &path,
+            new.ip_family_policy.clone(),
+            "must be set to 'SingleStack' when releasing the secondary clusterIP",
+        );
     }
 }
 
@@ -372,17 +444,28 @@ fn validate_changed_families(new: &ServiceSpec, old: &ServiceSpec, errors: &mut 
     }
     if now.len() == 1 && before.len() > 1 && !single_stack(new) {
         let path = Path::of(&["spec", "ipFamilyPolicy"]);
-        errors.invalid(&path, new.ip_family_policy.clone(), "must be set to 'SingleStack' when releasing the secondary ipFamily");
+        errors.invalid(
+            &path,
+            new.ip_family_policy.clone(),
+            "must be set to 'SingleStack' when releasing the secondary ipFamily",
+        );
     }
 }
 
-fn validate_load_balancer_status(status: &LoadBalancerStatus, old: &LoadBalancerStatus, spec: &ServiceSpec, path: &Path, errors: &mut ErrorList) {
+fn validate_load_balancer_status(
+    status: &LoadBalancerStatus,
+    old: &LoadBalancerStatus,
+    spec: &ServiceSpec,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     let path = path.child("ingress");
     if spec.type_ != "LoadBalancer" && !status.ingress.is_empty() {
         errors.forbidden(&path, "may only be used when `spec.type` is 'LoadBalancer'");
         return;
     }
-    let before: Vec<String> = old.ingress.iter().map(|ingress| ingress.ip.clone()).filter(|ip| !ip.is_empty()).collect();
+    let before: Vec<String> =
+        old.ingress.iter().map(|ingress| ingress.ip.clone()).filter(|ip| !ip.is_empty()).collect();
     for (index, ingress) in status.ingress.iter().enumerate() {
         let path = path.index(index);
         if !ingress.ip.is_empty() {
@@ -390,14 +473,26 @@ fn validate_load_balancer_status(status: &LoadBalancerStatus, old: &LoadBalancer
         }
         match (ingress.ip_mode.as_deref(), ingress.ip.is_empty()) {
             (None, false) => errors.required(&path.child("ipMode"), "must be specified when `ip` is set"),
-            (Some(_), true) => errors.forbidden(&path.child("ipMode"), "may not be specified when `ip` is not set"),
-            (Some(mode), false) if !matches!(mode, "VIP" | "Proxy") => errors.not_supported(&path.child("ipMode"), mode, &["Proxy", "VIP"]),
+            (Some(_), true) => {
+                errors.forbidden(&path.child("ipMode"), "may not be specified when `ip` is not set")
+            }
+            (Some(mode), false) if !matches!(mode, "VIP" | "Proxy") => {
+                errors.not_supported(&path.child("ipMode"), mode, &["Proxy", "VIP"])
+            }
             _ => {}
         }
         if !ingress.hostname.is_empty() {
-            errors.invalid_each(&path.child("hostname"), &ingress.hostname, names::is_dns1123_subdomain(&ingress.hostname));
+            errors.invalid_each(
+                &path.child("hostname"),
+                &ingress.hostname,
+                names::is_dns1123_subdomain(&ingress.hostname),
+            );
             if addresses::parse_ip_sloppy(&ingress.hostname).is_some() {
-                errors.invalid(&path.child("hostname"), &ingress.hostname, "must be a DNS name, not an IP address");
+                errors.invalid(
+                    &path.child("hostname"),
+                    &ingress.hostname,
+                    "must be a DNS name, not an IP address",
+                );
             }
         }
     }
@@ -409,7 +504,8 @@ pub fn warnings(service: &Service) -> Vec<String> {
     let spec = &service.spec;
     let path = Path::new("spec");
     if service.metadata.annotations.contains_key(TOPOLOGY_HINTS) {
-        warnings.push(format!("annotation {TOPOLOGY_HINTS} is deprecated, please use {TOPOLOGY_MODE} instead"));
+        warnings
+            .push(format!("annotation {TOPOLOGY_HINTS} is deprecated, please use {TOPOLOGY_MODE} instead"));
     }
     if !spec.cluster_ip.is_empty() && spec.cluster_ip != "None" {
         for (index, ip) in spec.cluster_ips.iter().enumerate() {
@@ -430,13 +526,16 @@ pub fn warnings(service: &Service) -> Vec<String> {
         warnings.extend(addresses::ip_warnings(&path.child("externalIPs").index(index), ip));
     }
     if !spec.external_ips.is_empty() && !headless && spec.type_ != "ExternalName" {
-        warnings.push("spec.externalIPs is deprecated and may no longer be implemented in some clusters".to_owned());
+        warnings.push(
+            "spec.externalIPs is deprecated and may no longer be implemented in some clusters".to_owned(),
+        );
     }
     if !spec.load_balancer_ip.is_empty() {
         warnings.extend(addresses::ip_warnings(&path.child("loadBalancerIP"), &spec.load_balancer_ip));
     }
     for (index, range) in spec.load_balancer_source_ranges.iter().enumerate() {
-        warnings.extend(addresses::cidr_warnings(&path.child("loadBalancerSourceRanges").index(index), range));
+        warnings
+            .extend(addresses::cidr_warnings(&path.child("loadBalancerSourceRanges").index(index), range));
     }
     if spec.type_ == "ExternalName" && !spec.external_ips.is_empty() {
         warnings.push("spec.externalIPs is ignored when spec.type is \"ExternalName\"".to_owned());
@@ -445,7 +544,9 @@ pub fn warnings(service: &Service) -> Vec<String> {
         warnings.push("spec.externalName is ignored when spec.type is not \"ExternalName\"".to_owned());
     }
     if spec.traffic_distribution.as_deref() == Some("PreferClose") {
-        warnings.push("spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\"".to_owned());
+        warnings.push(
+            "spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\"".to_owned(),
+        );
     }
     warnings
 }

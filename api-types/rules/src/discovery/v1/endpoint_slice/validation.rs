@@ -22,7 +22,8 @@ fn too_many(path: &Path, actual: usize, maximum: usize, errors: &mut ErrorList) 
 }
 
 fn validate_with(slice: &EndpointSlice, old: Option<&EndpointSlice>) -> ErrorList {
-    let mut errors = meta::validate(&slice.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&slice.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
     match slice.address_type.as_str() {
         "IPv4" | "IPv6" | "FQDN" => {}
         "" => errors.required(&Path::new("addressType"), ""),

@@ -2,7 +2,8 @@
 
 use crate::{flowcontrol::v1::bootstrap, meta, report::Report};
 use api_types::flowcontrol::v1::{
-    FlowSchema, FlowSchemaSpec, FlowSchemaStatus, NonResourcePolicyRule, PolicyRulesWithSubjects, ResourcePolicyRule, ServiceAccountSubject, Subject,
+    FlowSchema, FlowSchemaSpec, FlowSchemaStatus, NonResourcePolicyRule, PolicyRulesWithSubjects,
+    ResourcePolicyRule, ServiceAccountSubject, Subject,
 };
 use machinery::{
     Message,
@@ -12,7 +13,8 @@ use machinery::{
 use std::collections::BTreeSet;
 
 const HIGHEST_PRECEDENCE: i32 = 10_000;
-const VERBS: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "proxy", "update", "watch"];
+const VERBS: &[&str] =
+    &["create", "delete", "deletecollection", "get", "list", "patch", "proxy", "update", "watch"];
 
 fn is_any(values: &[String]) -> bool {
     values.iter().any(|value| value == "*")
@@ -24,7 +26,7 @@ fn validate_verbs(verbs: &[String], path: &Path, errors: &mut ErrorList) {
         errors.required(&path, "verbs must contain at least one value");
     } else if is_any(verbs) {
         if verbs.len() > 1 {
-            errors.invalid(&path, &verbs.to_vec(), "if '*' is present, must not specify other verbs");
+            errors.invalid(&path, verbs.to_vec(), "if '*' is present, must not specify other verbs");
         }
     } else if !verbs.iter().all(|verb| VERBS.contains(&verb.as_str())) {
         let shown = serde_json::Value::from(verbs.to_vec());
@@ -39,12 +41,20 @@ fn validate_account(account: Option<&ServiceAccountSubject>, path: &Path, errors
     if account.name.is_empty() {
         errors.required(&path.child("name"), "");
     } else if account.name != "*" {
-        errors.invalid_each(&path.child("name"), &account.name, names::name_is_dns_subdomain(&account.name, false));
+        errors.invalid_each(
+            &path.child("name"),
+            &account.name,
+            names::name_is_dns_subdomain(&account.name, false),
+        );
     }
     if account.namespace.is_empty() {
         errors.required(&path.child("namespace"), "must specify namespace for service account");
     } else {
-        errors.invalid_each(&path.child("namespace"), &account.namespace, names::name_is_dns_label(&account.namespace, false));
+        errors.invalid_each(
+            &path.child("namespace"),
+            &account.namespace,
+            names::name_is_dns_label(&account.namespace, false),
+        );
     }
 }
 
@@ -58,16 +68,25 @@ fn validate_named(name: Option<&str>, missing: &str, path: &Path, errors: &mut E
 
 fn validate_subject(subject: &Subject, path: &Path, errors: &mut ErrorList) {
     match subject.kind.as_str() {
-        "ServiceAccount" => validate_account(subject.service_account.as_deref(), &path.child("serviceAccount"), errors),
+        "ServiceAccount" => {
+            validate_account(subject.service_account.as_deref(), &path.child("serviceAccount"), errors)
+        }
         "User" => {
             let name = subject.user.as_ref().map(|user| user.name.as_str());
             validate_named(name, "user is required when subject kind is 'User'", &path.child("user"), errors);
         }
         "Group" => {
             let name = subject.group.as_ref().map(|group| group.name.as_str());
-            validate_named(name, "group is required when subject kind is 'Group'", &path.child("group"), errors);
+            validate_named(
+                name,
+                "group is required when subject kind is 'Group'",
+                &path.child("group"),
+                errors,
+            );
         }
-        other => return errors.not_supported(&path.child("kind"), other, &["Group", "ServiceAccount", "User"]),
+        other => {
+            return errors.not_supported(&path.child("kind"), other, &["Group", "ServiceAccount", "User"]);
+        }
     }
     let others = [
         ("serviceAccount", "ServiceAccount", subject.service_account.is_some()),
@@ -75,7 +94,10 @@ fn validate_subject(subject: &Subject, path: &Path, errors: &mut ErrorList) {
         ("group", "Group", subject.group.is_some()),
     ];
     for (field, kind, _) in others.iter().filter(|(_, kind, set)| *set && *kind != subject.kind) {
-        errors.forbidden(&path.child(*field), format!("{field} is forbidden when subject kind is not '{kind}'"));
+        errors.forbidden(
+            &path.child(*field),
+            format!("{field} is forbidden when subject kind is not '{kind}'"),
+        );
     }
 }
 
@@ -94,7 +116,8 @@ fn validate_resources(rule: &ResourcePolicyRule, path: &Path, errors: &mut Error
     }
     let path = path.child("namespaces");
     if rule.namespaces.is_empty() && !rule.cluster_scope {
-        errors.required(&path, "resource rules that are not cluster scoped must supply at least one namespace");
+        errors
+            .required(&path, "resource rules that are not cluster scoped must supply at least one namespace");
     } else if is_any(&rule.namespaces) {
         if rule.namespaces.len() > 1 {
             errors.invalid(&path, &rule.namespaces, "if '*' is present, must not specify other namespaces");
@@ -102,7 +125,11 @@ fn validate_resources(rule: &ResourcePolicyRule, path: &Path, errors: &mut Error
     } else {
         for (index, namespace) in rule.namespaces.iter().enumerate() {
             for message in names::name_is_dns_label(namespace, false) {
-                errors.invalid(&path.index(index), namespace, format!("each member of this list must be '*' or a DNS-1123 label; {message}"));
+                errors.invalid(
+                    &path.index(index),
+                    namespace,
+                    format!("each member of this list must be '*' or a DNS-1123 label; {message}"),
+                );
             }
         }
     }
@@ -117,7 +144,8 @@ fn url_error(url: &str) -> Option<&'static str> {
         _ if url.contains("//") => Some("must not contain double slash"),
         _ => {
             let stars = url.matches('*').count();
-            (stars > 1 || stars == 1 && !url.ends_with("/*")).then_some("wildcard can only do suffix matching")
+            (stars > 1 || stars == 1 && !url.ends_with("/*"))
+                .then_some("wildcard can only do suffix matching")
         }
     }
 }
@@ -170,7 +198,9 @@ fn validate_spec(name: &str, spec: &FlowSchemaSpec, path: &Path, errors: &mut Er
         errors.invalid(&at, precedence, "only the schema named 'exempt' may have matchingPrecedence 1");
     }
     let methods = ["ByNamespace", "ByUser"];
-    if let Some(method) = spec.distinguisher_method.as_ref().filter(|method| !methods.contains(&method.type_.as_str())) {
+    if let Some(method) =
+        spec.distinguisher_method.as_ref().filter(|method| !methods.contains(&method.type_.as_str()))
+    {
         let path = path.child("distinguisherMethod").child("type");
         errors.push(machinery::field::Error::not_supported(&path, method.to_value(), methods));
     }
@@ -207,7 +237,8 @@ pub fn validate_condition_types<'a>(types: impl Iterator<Item = &'a str>, errors
 /// A new or changed schema.
 pub fn validate(schema: &FlowSchema) -> ErrorList {
     let name = &schema.metadata.name;
-    let mut errors = meta::validate(&schema.metadata, false, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&schema.metadata, false, names::name_is_dns_subdomain, &Path::new("metadata"));
     let path = Path::new("spec");
     validate_spec(name, &schema.spec, &path, &mut errors);
     let fixed = bootstrap::mandatory_schemas().into_iter().find(|fixed| fixed.metadata.name == *name);

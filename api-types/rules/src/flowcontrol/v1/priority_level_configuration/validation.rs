@@ -6,8 +6,8 @@ use crate::{
     report::Report,
 };
 use api_types::flowcontrol::v1::{
-    ExemptPriorityLevelConfiguration, LimitResponse, LimitedPriorityLevelConfiguration, PriorityLevelConfiguration, PriorityLevelConfigurationSpec,
-    QueuingConfiguration,
+    ExemptPriorityLevelConfiguration, LimitResponse, LimitedPriorityLevelConfiguration,
+    PriorityLevelConfiguration, PriorityLevelConfigurationSpec, QueuingConfiguration,
 };
 use machinery::{
     Message,
@@ -51,7 +51,9 @@ fn validate_queuing(queuing: &QueuingConfiguration, path: &Path, errors: &mut Er
     } else if hand > queues {
         errors.invalid(&path, hand, format!("should not be greater than queues ({queues})"));
     } else if entropy_bits(queues, hand) > HASH_BITS {
-        let why = format!("required entropy bits of deckSize {queues} and handSize {hand} should not be greater than {HASH_BITS}");
+        let why = format!(
+            "required entropy bits of deckSize {queues} and handSize {hand} should not be greater than {HASH_BITS}"
+        );
         errors.invalid(&path, hand, why);
     }
 }
@@ -59,9 +61,13 @@ fn validate_queuing(queuing: &QueuingConfiguration, path: &Path, errors: &mut Er
 fn validate_response(response: &LimitResponse, path: &Path, errors: &mut ErrorList) {
     let queuing_path = path.child("queuing");
     match (response.type_.as_str(), &response.queuing) {
-        ("Reject", Some(_)) => errors.forbidden(&queuing_path, "must be nil if limited.limitResponse.type is not Limited"),
+        ("Reject", Some(_)) => {
+            errors.forbidden(&queuing_path, "must be nil if limited.limitResponse.type is not Limited")
+        }
         ("Reject", None) => {}
-        ("Queue", None) => errors.required(&queuing_path, "must not be empty if limited.limitResponse.type is Limited"),
+        ("Queue", None) => {
+            errors.required(&queuing_path, "must not be empty if limited.limitResponse.type is Limited")
+        }
         ("Queue", Some(queuing)) => validate_queuing(queuing, &queuing_path, errors),
         (other, _) => errors.not_supported(&path.child("type"), other, &["Queue", "Reject"]),
     }
@@ -72,14 +78,22 @@ fn validate_limited(limited: &LimitedPriorityLevelConfiguration, path: &Path, er
     validate_response(&limited.limit_response, &path.child("limitResponse"), errors);
     validate_shares(None, limited.lendable_percent, path, errors);
     if let Some(percent) = limited.borrowing_limit_percent.filter(|percent| *percent < 0) {
-        errors.invalid(&path.child("borrowingLimitPercent"), percent, "if specified, must be a non-negative integer");
+        errors.invalid(
+            &path.child("borrowingLimitPercent"),
+            percent,
+            "if specified, must be a non-negative integer",
+        );
     }
 }
 
 fn validate_spec(name: &str, spec: &PriorityLevelConfigurationSpec, path: &Path, errors: &mut ErrorList) {
     let (limited, exempt) = (path.child("limited"), path.child("exempt"));
     if (name == "exempt") != (spec.type_ == "Exempt") {
-        errors.invalid(&path.child("type"), &spec.type_, "must be 'Exempt' if and only if `name` is 'exempt'");
+        errors.invalid(
+            &path.child("type"),
+            &spec.type_,
+            "must be 'Exempt' if and only if `name` is 'exempt'",
+        );
     }
     match spec.type_.as_str() {
         "Exempt" => {
@@ -105,7 +119,10 @@ fn validate_spec(name: &str, spec: &PriorityLevelConfigurationSpec, path: &Path,
 
 fn validate_fixed(level: &PriorityLevelConfiguration, path: &Path, errors: &mut ErrorList) {
     let name = &level.metadata.name;
-    let Some(fixed) = bootstrap::mandatory_levels().into_iter().find(|fixed| fixed.metadata.name == *name) else { return };
+    let Some(fixed) = bootstrap::mandatory_levels().into_iter().find(|fixed| fixed.metadata.name == *name)
+    else {
+        return;
+    };
     let exempt: Option<Box<ExemptPriorityLevelConfiguration>> = fixed.spec.exempt.clone();
     if name == "exempt" {
         if (PriorityLevelConfigurationSpec { exempt, ..level.spec.clone() }) != fixed.spec {
@@ -119,14 +136,21 @@ fn validate_fixed(level: &PriorityLevelConfiguration, path: &Path, errors: &mut 
 
 /// A new or changed level.
 pub fn validate(level: &PriorityLevelConfiguration) -> ErrorList {
-    let mut errors = meta::validate(&level.metadata, false, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&level.metadata, false, names::name_is_dns_subdomain, &Path::new("metadata"));
     if level.metadata.annotations.contains_key(KEPT_ZERO) {
-        errors.forbidden(&Path::of(&["metadata", "annotations"]), format!("annotation '{KEPT_ZERO}' is forbidden"));
+        errors.forbidden(
+            &Path::of(&["metadata", "annotations"]),
+            format!("annotation '{KEPT_ZERO}' is forbidden"),
+        );
     }
     let path = Path::new("spec");
     validate_spec(&level.metadata.name, &level.spec, &path, &mut errors);
     validate_fixed(level, &path, &mut errors);
-    validate_condition_types(level.status.conditions.iter().map(|condition| condition.type_.as_str()), &mut errors);
+    validate_condition_types(
+        level.status.conditions.iter().map(|condition| condition.type_.as_str()),
+        &mut errors,
+    );
     errors
 }
 
@@ -136,8 +160,14 @@ pub fn validate_update(new: &PriorityLevelConfiguration, _old: &PriorityLevelCon
 }
 
 /// A changed status.
-pub fn validate_status_update(new: &PriorityLevelConfiguration, _old: &PriorityLevelConfiguration) -> ErrorList {
+pub fn validate_status_update(
+    new: &PriorityLevelConfiguration,
+    _old: &PriorityLevelConfiguration,
+) -> ErrorList {
     let mut errors = ErrorList::new();
-    validate_condition_types(new.status.conditions.iter().map(|condition| condition.type_.as_str()), &mut errors);
+    validate_condition_types(
+        new.status.conditions.iter().map(|condition| condition.type_.as_str()),
+        &mut errors,
+    );
     errors
 }

@@ -3,7 +3,10 @@
 use crate::{addresses, meta, report::Report};
 use api_types::{
     core::v1::TypedLocalObjectReference,
-    networking::v1::{HTTPIngressPath, Ingress, IngressBackend, IngressRule, IngressRuleValue, IngressServiceBackend, IngressSpec, IngressTLS},
+    networking::v1::{
+        HTTPIngressPath, Ingress, IngressBackend, IngressRule, IngressRuleValue, IngressServiceBackend,
+        IngressSpec, IngressTLS,
+    },
 };
 use machinery::{
     field::{BadValue, ErrorList, Path},
@@ -23,7 +26,11 @@ struct Allowances {
 }
 
 fn validate_host(host: &str, path: &Path, errors: &mut ErrorList) {
-    let messages = if host.contains('*') { names::is_wildcard_dns1123_subdomain(host) } else { names::is_dns1123_subdomain(host) };
+    let messages = if host.contains('*') {
+        names::is_wildcard_dns1123_subdomain(host)
+    } else {
+        names::is_dns1123_subdomain(host)
+    };
     errors.invalid_each(path, host, messages);
 }
 
@@ -38,7 +45,11 @@ fn validate_tls(tls: &[IngressTLS], allow: Allowances, path: &Path, errors: &mut
             validate_host(host, &path.child("hosts").index(index), errors);
         }
         if !allow.secret_names {
-            errors.invalid_each(&path.child("secretName"), &tls.secret_name, secret_name_errors(&tls.secret_name));
+            errors.invalid_each(
+                &path.child("secretName"),
+                &tls.secret_name,
+                secret_name_errors(&tls.secret_name),
+            );
         }
     }
 }
@@ -67,9 +78,15 @@ fn validate_service(service: &IngressServiceBackend, path: &Path, errors: &mut E
     let port = &service.port;
     match (!port.name.is_empty(), port.number != 0) {
         (true, true) => errors.invalid(path, "", "cannot set both port name & port number"),
-        (true, false) => errors.invalid_each(&at.child("port").child("name"), &port.name, names::is_port_name(&port.name)),
+        (true, false) => {
+            errors.invalid_each(&at.child("port").child("name"), &port.name, names::is_port_name(&port.name))
+        }
         (false, true) => {
-            errors.invalid_each(&at.child("port").child("number"), port.number, names::is_port_number(i64::from(port.number)));
+            errors.invalid_each(
+                &at.child("port").child("number"),
+                port.number,
+                names::is_port_number(i64::from(port.number)),
+            );
         }
         (false, false) => errors.required(path, "port name or number is required"),
     }
@@ -108,7 +125,11 @@ fn validate_path(http: &HTTPIngressPath, path: &Path, errors: &mut ErrorList) {
                 errors.invalid(&at, text, "must be an absolute path");
             }
         }
-        Some(other) => errors.not_supported(&path.child("pathType"), other, &["Exact", "ImplementationSpecific", "Prefix"]),
+        Some(other) => errors.not_supported(
+            &path.child("pathType"),
+            other,
+            &["Exact", "ImplementationSpecific", "Prefix"],
+        ),
     }
     validate_backend(&http.backend, &path.child("backend"), errors);
 }
@@ -152,12 +173,17 @@ fn validate_spec(spec: &IngressSpec, allow: Allowances, errors: &mut ErrorList) 
     validate_rules(&spec.rules, allow, &path.child("rules"), errors);
     validate_tls(&spec.tls, allow, &path.child("tls"), errors);
     if let Some(class) = &spec.ingress_class_name {
-        errors.invalid_each(&path.child("ingressClassName"), class, names::name_is_dns_subdomain(class, false));
+        errors.invalid_each(
+            &path.child("ingressClassName"),
+            class,
+            names::name_is_dns_subdomain(class, false),
+        );
     }
 }
 
 fn validate_with(ingress: &Ingress, allow: Allowances) -> ErrorList {
-    let mut errors = meta::validate(&ingress.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&ingress.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
     validate_spec(&ingress.spec, allow, &mut errors);
     errors
 }
@@ -194,7 +220,14 @@ pub fn validate_update(new: &Ingress, old: &Ingress) -> ErrorList {
 /// A changed status.
 pub fn validate_status_update(new: &Ingress, old: &Ingress) -> ErrorList {
     let mut errors = meta::validate_update(&new.metadata, &old.metadata, &Path::new("metadata"));
-    let accepted: Vec<String> = old.status.load_balancer.ingress.iter().map(|ingress| ingress.ip.clone()).filter(|ip| !ip.is_empty()).collect();
+    let accepted: Vec<String> = old
+        .status
+        .load_balancer
+        .ingress
+        .iter()
+        .map(|ingress| ingress.ip.clone())
+        .filter(|ip| !ip.is_empty())
+        .collect();
     for (index, ingress) in new.status.load_balancer.ingress.iter().enumerate() {
         let path = Path::of(&["status", "loadBalancer", "ingress"]).index(index);
         if !ingress.ip.is_empty() {
@@ -213,8 +246,12 @@ pub fn validate_status_update(new: &Ingress, old: &Ingress) -> ErrorList {
 
 /// A word about the annotation that a field has replaced.
 pub fn warnings(ingress: &Ingress) -> Vec<String> {
-    if ingress.metadata.annotations.contains_key(CLASS_ANNOTATION) && ingress.spec.ingress_class_name.is_none() {
-        vec![format!("annotation {CLASS_ANNOTATION:?} is deprecated, please use 'spec.ingressClassName' instead")]
+    if ingress.metadata.annotations.contains_key(CLASS_ANNOTATION)
+        && ingress.spec.ingress_class_name.is_none()
+    {
+        vec![format!(
+            "annotation {CLASS_ANNOTATION:?} is deprecated, please use 'spec.ingressClassName' instead"
+        )]
     } else {
         Vec::new()
     }
@@ -223,6 +260,7 @@ pub fn warnings(ingress: &Ingress) -> Vec<String> {
 /// Odd spellings of addresses in a status.
 pub fn status_warnings(ingress: &Ingress) -> Vec<String> {
     let path = Path::of(&["status", "loadBalancer", "ingress"]);
-    let addresses = ingress.status.load_balancer.ingress.iter().enumerate().filter(|(_, ingress)| !ingress.ip.is_empty());
+    let addresses =
+        ingress.status.load_balancer.ingress.iter().enumerate().filter(|(_, ingress)| !ingress.ip.is_empty());
     addresses.flat_map(|(index, ingress)| addresses::ip_warnings(&path.index(index), &ingress.ip)).collect()
 }

@@ -14,11 +14,15 @@ fn validate_parameters(parameters: &IngressClassParametersReference, path: &Path
     let namespace_path = path.child("namespace");
     match (parameters.scope.as_deref(), parameters.namespace.as_deref()) {
         (None, _) => errors.required(&path.child("scope"), ""),
-        (Some("Namespace"), None) => errors.required(&namespace_path, "`parameters.scope` is set to 'Namespace'"),
+        (Some("Namespace"), None) => {
+            errors.required(&namespace_path, "`parameters.scope` is set to 'Namespace'")
+        }
         (Some("Namespace"), Some(namespace)) => {
             errors.invalid_each(&namespace_path, namespace, names::name_is_dns_label(namespace, false));
         }
-        (Some("Cluster"), Some(_)) => errors.forbidden(&namespace_path, "`parameters.scope` is set to 'Cluster'"),
+        (Some("Cluster"), Some(_)) => {
+            errors.forbidden(&namespace_path, "`parameters.scope` is set to 'Cluster'")
+        }
         (Some("Cluster"), None) => {}
         (Some(other), _) => errors.not_supported(&path.child("scope"), other, &["Cluster", "Namespace"]),
     }
@@ -26,7 +30,8 @@ fn validate_parameters(parameters: &IngressClassParametersReference, path: &Path
 
 /// A new class.
 pub fn validate(class: &IngressClass) -> ErrorList {
-    let mut errors = meta::validate(&class.metadata, false, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&class.metadata, false, names::name_is_dns_subdomain, &Path::new("metadata"));
     let (spec, path) = (&class.spec, Path::new("spec"));
     if spec.controller.len() > CONTROLLER_SIZE {
         errors.too_long(&path.child("controller"), CONTROLLER_SIZE);

@@ -25,9 +25,11 @@ fn validate_parent(parent: Option<&ParentReference>, path: &Path, errors: &mut E
     if !parent.group.is_empty() {
         errors.invalid_each(&path.child("group"), &parent.group, names::is_dns1123_subdomain(&parent.group));
     }
-    for (name, value, wanted) in
-        [("resource", &parent.resource, true), ("name", &parent.name, true), ("namespace", &parent.namespace, false)]
-    {
+    for (name, value, wanted) in [
+        ("resource", &parent.resource, true),
+        ("name", &parent.name, true),
+        ("namespace", &parent.namespace, false),
+    ] {
         if !value.is_empty() {
             errors.invalid_each(&path.child(name), value, names::name_is_path_segment(value, false));
         } else if wanted {

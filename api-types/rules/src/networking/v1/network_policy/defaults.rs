@@ -11,7 +11,11 @@ pub fn set(policy: &mut NetworkPolicy) {
             spec.policy_types.push("Egress".to_owned());
         }
     }
-    let ports = spec.ingress.iter_mut().flat_map(|rule| &mut rule.ports).chain(spec.egress.iter_mut().flat_map(|rule| &mut rule.ports));
+    let ports = spec
+        .ingress
+        .iter_mut()
+        .flat_map(|rule| &mut rule.ports)
+        .chain(spec.egress.iter_mut().flat_map(|rule| &mut rule.ports));
     for port in ports {
         port.protocol.get_or_insert_with(|| "TCP".to_owned());
     }

@@ -1,7 +1,9 @@
 //! Validation of network policies.
 
 use crate::{addresses, meta, report::Report};
-use api_types::networking::v1::{IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec};
+use api_types::networking::v1::{
+    IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
+};
 use machinery::{
     IntOrString,
     field::{BadValue, ErrorList, Path},
@@ -37,7 +39,9 @@ fn validate_port(port: &NetworkPolicyPort, path: &Path, errors: &mut ErrorList) 
             }
             errors.invalid_each(&path.child("port"), name, names::is_port_name(name));
         }
-        (None, Some(end)) => errors.invalid(&end_path, end, "may not be specified when `port` is not specified"),
+        (None, Some(end)) => {
+            errors.invalid(&end_path, end, "may not be specified when `port` is not specified")
+        }
         (None, None) => {}
     }
 }
@@ -63,7 +67,11 @@ fn validate_peer(peer: &NetworkPolicyPeer, path: &Path, allow: &Allowances, erro
     let selectors = [("podSelector", &peer.pod_selector), ("namespaceSelector", &peer.namespace_selector)];
     for (field, selector) in selectors {
         if let Some(selector) = selector {
-            errors.extend(meta::validate_label_selector(selector, allow.bad_selector_values, &path.child(field)));
+            errors.extend(meta::validate_label_selector(
+                selector,
+                allow.bad_selector_values,
+                &path.child(field),
+            ));
         }
     }
     if let Some(block) = &peer.ip_block {
@@ -77,7 +85,14 @@ fn validate_peer(peer: &NetworkPolicyPeer, path: &Path, allow: &Allowances, erro
     }
 }
 
-fn validate_rule(ports: &[NetworkPolicyPort], peers: &[NetworkPolicyPeer], field: &'static str, path: &Path, allow: &Allowances, errors: &mut ErrorList) {
+fn validate_rule(
+    ports: &[NetworkPolicyPort],
+    peers: &[NetworkPolicyPeer],
+    field: &'static str,
+    path: &Path,
+    allow: &Allowances,
+    errors: &mut ErrorList,
+) {
     for (index, port) in ports.iter().enumerate() {
         validate_port(port, &path.child("ports").index(index), errors);
     }
@@ -88,7 +103,11 @@ fn validate_rule(ports: &[NetworkPolicyPort], peers: &[NetworkPolicyPeer], field
 
 fn validate_spec(spec: &NetworkPolicySpec, allow: &Allowances, errors: &mut ErrorList) {
     let path = Path::new("spec");
-    errors.extend(meta::validate_label_selector(&spec.pod_selector, allow.bad_selector_values, &path.child("podSelector")));
+    errors.extend(meta::validate_label_selector(
+        &spec.pod_selector,
+        allow.bad_selector_values,
+        &path.child("podSelector"),
+    ));
     for (index, rule) in spec.ingress.iter().enumerate() {
         validate_rule(&rule.ports, &rule.from, "from", &path.child("ingress").index(index), allow, errors);
     }
@@ -98,7 +117,11 @@ fn validate_spec(spec: &NetworkPolicySpec, allow: &Allowances, errors: &mut Erro
     let path = path.child("policyTypes");
     let types = ["Ingress", "Egress"];
     if spec.policy_types.len() > types.len() {
-        return errors.invalid(&path, BadValue::from(&spec.policy_types), "may not specify more than two policyTypes");
+        return errors.invalid(
+            &path,
+            BadValue::from(&spec.policy_types),
+            "may not specify more than two policyTypes",
+        );
     }
     for (index, kind) in spec.policy_types.iter().enumerate() {
         if !types.contains(&kind.as_str()) {
@@ -109,13 +132,15 @@ fn validate_spec(spec: &NetworkPolicySpec, allow: &Allowances, errors: &mut Erro
 
 /// A new policy.
 pub fn validate(policy: &NetworkPolicy) -> ErrorList {
-    let mut errors = meta::validate(&policy.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&policy.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
     validate_spec(&policy.spec, &Allowances::default(), &mut errors);
     errors
 }
 
 fn peers(spec: &NetworkPolicySpec) -> impl Iterator<Item = &NetworkPolicyPeer> {
-    let (from, to) = (spec.ingress.iter().flat_map(|rule| &rule.from), spec.egress.iter().flat_map(|rule| &rule.to));
+    let (from, to) =
+        (spec.ingress.iter().flat_map(|rule| &rule.from), spec.egress.iter().flat_map(|rule| &rule.to));
     from.chain(to)
 }
 
@@ -134,8 +159,18 @@ pub fn validate_update(new: &NetworkPolicy, old: &NetworkPolicy) -> ErrorList {
 /// Odd spellings of blocks.
 pub fn warnings(policy: &NetworkPolicy) -> Vec<String> {
     let spec = Path::new("spec");
-    let from = policy.spec.ingress.iter().enumerate().map(|(index, rule)| (spec.child("ingress").index(index).child("from"), &rule.from));
-    let to = policy.spec.egress.iter().enumerate().map(|(index, rule)| (spec.child("egress").index(index).child("to"), &rule.to));
+    let from = policy
+        .spec
+        .ingress
+        .iter()
+        .enumerate()
+        .map(|(index, rule)| (spec.child("ingress").index(index).child("from"), &rule.from));
+    let to = policy
+        .spec
+        .egress
+        .iter()
+        .enumerate()
+        .map(|(index, rule)| (spec.child("egress").index(index).child("to"), &rule.to));
     let mut warnings = Vec::new();
     for (path, peers) in from.chain(to) {
         for (index, peer) in peers.iter().enumerate() {

@@ -1,6 +1,9 @@
 //! Validation of service CIDRs, the ranges that cluster IPs come from.
 
-use crate::{addresses, meta, report::{IMMUTABLE, Report}};
+use crate::{
+    addresses, meta,
+    report::{IMMUTABLE, Report},
+};
 use api_types::networking::v1::ServiceCIDR;
 use machinery::{
     field::{ErrorList, Path},
@@ -12,22 +15,28 @@ fn validate_cidrs(cidrs: &[String], errors: &mut ErrorList) {
     match cidrs {
         [] => return errors.required(&path, "at least one CIDR required"),
         [_] | [_, _] => {}
-        _ => return errors.invalid(&path, &cidrs.to_vec(), "may only hold up to 2 values"),
+        _ => return errors.invalid(&path, cidrs.to_vec(), "may only hold up to 2 values"),
     }
     for (index, cidr) in cidrs.iter().enumerate() {
         errors.extend(addresses::validate_canonical_cidr(&path.index(index), cidr));
     }
     if let [first, second] = cidrs
-        && let (Some((first, _)), Some((second, _))) = (addresses::parse_cidr_sloppy(first), addresses::parse_cidr_sloppy(second))
+        && let (Some((first, _)), Some((second, _))) =
+            (addresses::parse_cidr_sloppy(first), addresses::parse_cidr_sloppy(second))
         && first.is_ipv4() == second.is_ipv4()
     {
-        errors.invalid(&path, &cidrs.to_vec(), "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64");
+        errors.invalid(
+            &path,
+            cidrs.to_vec(),
+            "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64",
+        );
     }
 }
 
 /// A new range.
 pub fn validate(range: &ServiceCIDR) -> ErrorList {
-    let mut errors = meta::validate(&range.metadata, false, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&range.metadata, false, names::name_is_dns_subdomain, &Path::new("metadata"));
     validate_cidrs(&range.spec.cidrs, &mut errors);
     errors
 }

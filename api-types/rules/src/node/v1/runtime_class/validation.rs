@@ -15,16 +15,27 @@ use std::collections::BTreeSet;
 
 /// A runtime class.
 pub fn validate(class: &RuntimeClass) -> ErrorList {
-    let mut errors = meta::validate(&class.metadata, false, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&class.metadata, false, names::name_is_dns_subdomain, &Path::new("metadata"));
     let rules = PodRules::default();
     if class.handler.is_empty() {
         errors.required(&Path::new("handler"), "");
     } else {
-        errors.invalid_each(&Path::new("handler"), &class.handler, names::name_is_dns_label(&class.handler, false));
+        errors.invalid_each(
+            &Path::new("handler"),
+            &class.handler,
+            names::name_is_dns_label(&class.handler, false),
+        );
     }
     if let Some(overhead) = &class.overhead {
         let requirements = ResourceRequirements { limits: overhead.pod_fixed.clone(), ..Default::default() };
-        requirements::validate_for_container(&requirements, &BTreeSet::new(), &rules, &Path::new("overhead"), &mut errors);
+        requirements::validate_for_container(
+            &requirements,
+            &BTreeSet::new(),
+            &rules,
+            &Path::new("overhead"),
+            &mut errors,
+        );
     }
     if let Some(scheduling) = &class.scheduling {
         let path = Path::new("scheduling");

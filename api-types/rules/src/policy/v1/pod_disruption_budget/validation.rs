@@ -25,7 +25,11 @@ fn validate_with(budget: &PodDisruptionBudget, allow_bad_values: bool) -> ErrorL
     if let Some(policy) = &spec.unhealthy_pod_eviction_policy
         && !matches!(policy.as_str(), "IfHealthyBudget" | "AlwaysAllow")
     {
-        errors.not_supported(&path.child("unhealthyPodEvictionPolicy"), policy, &["AlwaysAllow", "IfHealthyBudget"]);
+        errors.not_supported(
+            &path.child("unhealthyPodEvictionPolicy"),
+            policy,
+            &["AlwaysAllow", "IfHealthyBudget"],
+        );
     }
     errors
 }

@@ -9,7 +9,13 @@ use machinery::{
     names,
 };
 
-fn validate_parts(role: &RoleRef, kinds: &[&str], subjects: &[Subject], namespaced: bool, errors: &mut ErrorList) {
+fn validate_parts(
+    role: &RoleRef,
+    kinds: &[&str],
+    subjects: &[Subject],
+    namespaced: bool,
+    errors: &mut ErrorList,
+) {
     let path = Path::new("roleRef");
     if role.api_group != GROUP {
         errors.not_supported(&path.child("apiGroup"), &role.api_group, &[GROUP]);
@@ -35,7 +41,11 @@ fn validate_subject(subject: &Subject, namespaced: bool, path: &Path, errors: &m
     match subject.kind.as_str() {
         "ServiceAccount" => {
             if !subject.name.is_empty() {
-                errors.invalid_each(&path.child("name"), &subject.name, names::name_is_dns_subdomain(&subject.name, false));
+                errors.invalid_each(
+                    &path.child("name"),
+                    &subject.name,
+                    names::name_is_dns_subdomain(&subject.name, false),
+                );
             }
             if !subject.api_group.is_empty() {
                 errors.not_supported(&group, &subject.api_group, &[""]);
@@ -49,7 +59,9 @@ fn validate_subject(subject: &Subject, namespaced: bool, path: &Path, errors: &m
                 errors.not_supported(&group, &subject.api_group, &[GROUP]);
             }
         }
-        other => errors.not_supported_in_order(&path.child("kind"), other, &["ServiceAccount", "User", "Group"]),
+        other => {
+            errors.not_supported_in_order(&path.child("kind"), other, &["ServiceAccount", "User", "Group"])
+        }
     }
 }
 

@@ -44,7 +44,11 @@ pub fn name_matches(rule: &PolicyRule, name: &str) -> bool {
 
 /// True when the rule names the path, whole or up to a star at its end.
 pub fn path_matches(rule: &PolicyRule, path: &str) -> bool {
-    rule.non_resource_urls.iter().any(|value| value == ALL || value == path || value.strip_suffix('*').is_some_and(|prefix| path.starts_with(prefix)))
+    rule.non_resource_urls.iter().any(|value| {
+        value == ALL
+            || value == path
+            || value.strip_suffix('*').is_some_and(|prefix| path.starts_with(prefix))
+    })
 }
 
 fn split(rule: &PolicyRule) -> Vec<PolicyRule> {
@@ -53,17 +57,30 @@ fn split(rule: &PolicyRule) -> Vec<PolicyRule> {
     for group in &rule.api_groups {
         for resource in &rule.resources {
             for verb in &rule.verbs {
-                let base = PolicyRule { api_groups: one(group), resources: one(resource), verbs: one(verb), ..PolicyRule::default() };
+                let base = PolicyRule {
+                    api_groups: one(group),
+                    resources: one(resource),
+                    verbs: one(verb),
+                    ..PolicyRule::default()
+                };
                 if rule.resource_names.is_empty() {
                     parts.push(base);
                 } else {
-                    parts.extend(rule.resource_names.iter().map(|name| PolicyRule { resource_names: one(name), ..base.clone() }));
+                    parts.extend(
+                        rule.resource_names
+                            .iter()
+                            .map(|name| PolicyRule { resource_names: one(name), ..base.clone() }),
+                    );
                 }
             }
         }
     }
     for url in &rule.non_resource_urls {
-        parts.extend(rule.verbs.iter().map(|verb| PolicyRule { non_resource_urls: one(url), verbs: one(verb), ..PolicyRule::default() }));
+        parts.extend(rule.verbs.iter().map(|verb| PolicyRule {
+            non_resource_urls: one(url),
+            verbs: one(verb),
+            ..PolicyRule::default()
+        }));
     }
     parts
 }
@@ -76,7 +93,9 @@ fn covers_part(owner: &PolicyRule, part: &PolicyRule) -> bool {
     let resources = owner.resources.iter().any(|value| value == ALL)
         || part.resources.iter().all(|wanted| {
             owner.resources.iter().any(|value| value == wanted)
-                || wanted.split_once('/').is_some_and(|(_, subresource)| owner.resources.iter().any(|value| *value == format!("*/{subresource}")))
+                || wanted.split_once('/').is_some_and(|(_, subresource)| {
+                    owner.resources.iter().any(|value| *value == format!("*/{subresource}"))
+                })
         });
     // No names allow every name; some names never cover a part that names none.
     let names = match (owner.resource_names.is_empty(), part.resource_names.is_empty()) {
@@ -85,9 +104,15 @@ fn covers_part(owner: &PolicyRule, part: &PolicyRule) -> bool {
         (false, false) => part.resource_names.iter().all(|name| owner.resource_names.contains(name)),
     };
     let urls = part.non_resource_urls.iter().all(|url| {
-        owner.non_resource_urls.iter().any(|value| value == url || value.strip_suffix('*').is_some_and(|prefix| url.starts_with(prefix)))
+        owner.non_resource_urls.iter().any(|value| {
+            value == url || value.strip_suffix('*').is_some_and(|prefix| url.starts_with(prefix))
+        })
     });
-    all_in(&owner.verbs, &part.verbs) && all_in(&owner.api_groups, &part.api_groups) && resources && names && urls
+    all_in(&owner.verbs, &part.verbs)
+        && all_in(&owner.api_groups, &part.api_groups)
+        && resources
+        && names
+        && urls
 }
 
 /// The parts of `wanted` that `owned` does not allow; empty when `owned` allows everything.
@@ -97,7 +122,9 @@ pub fn uncovered(owned: &[PolicyRule], wanted: &[PolicyRule]) -> Vec<PolicyRule>
 
 /// The rule as refusals show it: `{APIGroups:["apps"], Resources:["deployments"], Verbs:["get"]}`.
 pub fn compact(rule: &PolicyRule) -> String {
-    let list = |values: &[String]| format!("[{}]", values.iter().map(|value| format!("{value:?}")).collect::<Vec<_>>().join(" "));
+    let list = |values: &[String]| {
+        format!("[{}]", values.iter().map(|value| format!("{value:?}")).collect::<Vec<_>>().join(" "))
+    };
     let mut parts = Vec::new();
     for (name, values) in [
         ("APIGroups", &rule.api_groups),
@@ -119,21 +146,47 @@ mod tests {
 
     fn rule(groups: &[&str], resources: &[&str], names: &[&str], verbs: &[&str]) -> PolicyRule {
         let own = |values: &[&str]| values.iter().map(|value| value.to_string()).collect();
-        PolicyRule { api_groups: own(groups), resources: own(resources), resource_names: own(names), verbs: own(verbs), ..Default::default() }
+        PolicyRule {
+            api_groups: own(groups),
+            resources: own(resources),
+            resource_names: own(names),
+            verbs: own(verbs),
+            ..Default::default()
+        }
     }
 
     #[test]
     fn covering() {
         let cases = [
-            (rule(&["*"], &["*"], &[], &["*"]), rule(&["apps"], &["deployments"], &[], &["get", "list"]), true),
-            (rule(&["apps"], &["deployments"], &[], &["get"]), rule(&["apps"], &["deployments"], &[], &["get", "list"]), false),
-            (rule(&["apps"], &["*/scale"], &[], &["get"]), rule(&["apps"], &["deployments/scale"], &[], &["get"]), true),
+            (
+                rule(&["*"], &["*"], &[], &["*"]),
+                rule(&["apps"], &["deployments"], &[], &["get", "list"]),
+                true,
+            ),
+            (
+                rule(&["apps"], &["deployments"], &[], &["get"]),
+                rule(&["apps"], &["deployments"], &[], &["get", "list"]),
+                false,
+            ),
+            (
+                rule(&["apps"], &["*/scale"], &[], &["get"]),
+                rule(&["apps"], &["deployments/scale"], &[], &["get"]),
+                true,
+            ),
             (rule(&[""], &["secrets"], &["a"], &["get"]), rule(&[""], &["secrets"], &[], &["get"]), false),
             (rule(&[""], &["secrets"], &[], &["get"]), rule(&[""], &["secrets"], &["a"], &["get"]), true),
-            (rule(&[""], &["secrets"], &["a", "b"], &["get"]), rule(&[""], &["secrets"], &["b"], &["get"]), true),
+            (
+                rule(&[""], &["secrets"], &["a", "b"], &["get"]),
+                rule(&[""], &["secrets"], &["b"], &["get"]),
+                true,
+            ),
         ];
         for (owned, wanted, expected) in cases {
-            assert_eq!(uncovered(std::slice::from_ref(&owned), std::slice::from_ref(&wanted)).is_empty(), expected, "{owned:?} {wanted:?}");
+            assert_eq!(
+                uncovered(std::slice::from_ref(&owned), std::slice::from_ref(&wanted)).is_empty(),
+                expected,
+                "{owned:?} {wanted:?}"
+            );
         }
     }
 
@@ -143,12 +196,22 @@ mod tests {
         assert!(resource_matches(&scale, "replicasets", "scale"));
         assert!(resource_matches(&scale, "deployments", ""));
         assert!(!resource_matches(&scale, "deployments", "status"));
-        let urls = PolicyRule { non_resource_urls: vec!["/healthz/*".into(), "/version".into()], ..Default::default() };
-        assert!(path_matches(&urls, "/healthz/ping") && path_matches(&urls, "/version") && !path_matches(&urls, "/api"));
+        let urls = PolicyRule {
+            non_resource_urls: vec!["/healthz/*".into(), "/version".into()],
+            ..Default::default()
+        };
+        assert!(
+            path_matches(&urls, "/healthz/ping")
+                && path_matches(&urls, "/version")
+                && !path_matches(&urls, "/api")
+        );
     }
 
     #[test]
     fn text() {
-        assert_eq!(compact(&rule(&["apps"], &["deployments"], &[], &["get", "list"])), "{APIGroups:[\"apps\"], Resources:[\"deployments\"], Verbs:[\"get\" \"list\"]}");
+        assert_eq!(
+            compact(&rule(&["apps"], &["deployments"], &[], &["get", "list"])),
+            "{APIGroups:[\"apps\"], Resources:[\"deployments\"], Verbs:[\"get\" \"list\"]}"
+        );
     }
 }

@@ -19,10 +19,18 @@ fn validate_rule(rule: &PolicyRule, namespaced: bool, path: &Path, errors: &mut 
     if !rule.non_resource_urls.is_empty() {
         let path = path.child("nonResourceURLs");
         if namespaced {
-            errors.invalid(&path, &rule.non_resource_urls, "namespaced rules cannot apply to non-resource URLs");
+            errors.invalid(
+                &path,
+                &rule.non_resource_urls,
+                "namespaced rules cannot apply to non-resource URLs",
+            );
         }
         if !rule.api_groups.is_empty() || !rule.resources.is_empty() || !rule.resource_names.is_empty() {
-            errors.invalid(&path, &rule.non_resource_urls, "rules cannot apply to both regular resources and non-resource URLs");
+            errors.invalid(
+                &path,
+                &rule.non_resource_urls,
+                "rules cannot apply to both regular resources and non-resource URLs",
+            );
         }
         return;
     }

@@ -44,16 +44,27 @@ fn validate_spec(spec: &CSIDriverSpec, path: &Path, errors: &mut ErrorList) {
         errors.not_supported(&path.child("fsGroupPolicy"), policy, &policies);
     }
     validate_tokens(&spec.token_requests, &path.child("tokenRequests"), errors);
-    for mode in spec.volume_lifecycle_modes.iter().filter(|mode| !matches!(mode.as_str(), "Persistent" | "Ephemeral")) {
-        errors.not_supported_in_order(&path.child("volumeLifecycleModes"), mode, &["Persistent", "Ephemeral"]);
+    for mode in
+        spec.volume_lifecycle_modes.iter().filter(|mode| !matches!(mode.as_str(), "Persistent" | "Ephemeral"))
+    {
+        errors.not_supported_in_order(
+            &path.child("volumeLifecycleModes"),
+            mode,
+            &["Persistent", "Ephemeral"],
+        );
     }
     if spec.se_linux_mount.is_none() {
         errors.required(&path.child("seLinuxMount"), "");
     }
     if let Some(period) = spec.node_allocatable_update_period_seconds.filter(|period| *period < 10) {
-        errors.invalid(&path.child("nodeAllocatableUpdatePeriodSeconds"), period, "must be greater than or equal to 10 seconds");
+        errors.invalid(
+            &path.child("nodeAllocatableUpdatePeriodSeconds"),
+            period,
+            "must be greater than or equal to 10 seconds",
+        );
     }
-    if let Some(in_secrets) = spec.service_account_token_in_secrets.filter(|_| spec.token_requests.is_empty()) {
+    if let Some(in_secrets) = spec.service_account_token_in_secrets.filter(|_| spec.token_requests.is_empty())
+    {
         let why = "serviceAccountTokenInSecrets is set but no tokenRequests are specified";
         errors.invalid(&path.child("serviceAccountTokenInSecrets"), in_secrets, why);
     }
@@ -61,7 +72,8 @@ fn validate_spec(spec: &CSIDriverSpec, path: &Path, errors: &mut ErrorList) {
 
 /// A new driver.
 pub fn validate(driver: &CSIDriver) -> ErrorList {
-    let mut errors = meta::validate(&driver.metadata, false, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&driver.metadata, false, names::name_is_dns_subdomain, &Path::new("metadata"));
     validate_spec(&driver.spec, &Path::new("spec"), &mut errors);
     errors
 }

@@ -1,6 +1,10 @@
 //! Validation of CSI nodes, the drivers of a node.
 
-use crate::{core::v1::pod::volumes::validate_csi_driver, meta, report::{IMMUTABLE, Report}};
+use crate::{
+    core::v1::pod::volumes::validate_csi_driver,
+    meta,
+    report::{IMMUTABLE, Report},
+};
 use api_types::storage::v1::{CSINode, CSINodeDriver};
 use machinery::{
     Message,
@@ -27,7 +31,8 @@ fn validate_driver(driver: &CSINodeDriver, path: &Path, errors: &mut ErrorList) 
 
 /// A new set of drivers.
 pub fn validate(node: &CSINode) -> ErrorList {
-    let mut errors = meta::validate(&node.metadata, false, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&node.metadata, false, names::name_is_dns_subdomain, &Path::new("metadata"));
     let mut seen = BTreeSet::new();
     for (index, driver) in node.spec.drivers.iter().enumerate() {
         let path = Path::of(&["spec", "drivers"]).index(index);

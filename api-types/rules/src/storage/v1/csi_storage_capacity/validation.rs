@@ -1,6 +1,10 @@
 //! Validation of CSI storage capacities.
 
-use crate::{core::v1::{pod::warnings::label_warning, resource_names}, meta, report::Report};
+use crate::{
+    core::v1::{pod::warnings::label_warning, resource_names},
+    meta,
+    report::Report,
+};
 use api_types::storage::v1::CSIStorageCapacity;
 use machinery::{
     Message,
@@ -9,7 +13,8 @@ use machinery::{
 };
 
 fn validate_with(capacity: &CSIStorageCapacity, allow_bad_values: bool) -> ErrorList {
-    let mut errors = meta::validate(&capacity.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&capacity.metadata, true, names::name_is_dns_subdomain, &Path::new("metadata"));
     if let Some(selector) = &capacity.node_topology {
         errors.extend(meta::validate_label_selector(selector, allow_bad_values, &Path::new("nodeTopology")));
     }
@@ -43,7 +48,10 @@ pub fn warnings(capacity: &CSIStorageCapacity) -> Vec<String> {
     let path = Path::new("nodeTopology");
     let labels = selector.match_labels.keys().map(|key| (path.child("matchLabels").key(key.as_str()), key));
     let expressions = selector.match_expressions.iter().enumerate();
-    let expressions = expressions.map(|(index, expression)| (path.child("matchExpressions").index(index).child("key"), &expression.key));
+    let expressions = expressions.map(|(index, expression)| {
+        (path.child("matchExpressions").index(index).child("key"), &expression.key)
+    });
     let all = labels.chain(expressions);
-    all.filter_map(|(path, key)| label_warning(key).map(|message| format!("{path}: {key} is {message}"))).collect()
+    all.filter_map(|(path, key)| label_warning(key).map(|message| format!("{path}: {key} is {message}")))
+        .collect()
 }

@@ -23,7 +23,12 @@ pub fn validate_provisioner(provisioner: &str, path: &Path, errors: &mut ErrorLi
 }
 
 /// Parameters for the program that makes volumes.
-pub fn validate_parameters(parameters: &BTreeMap<String, String>, allow_empty: bool, path: &Path, errors: &mut ErrorList) {
+pub fn validate_parameters(
+    parameters: &BTreeMap<String, String>,
+    allow_empty: bool,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     if parameters.len() > MOST_PARAMETERS {
         return errors.too_long(path, MOST_PARAMETERS);
     }
@@ -64,17 +69,22 @@ fn validate_term<'a>(term: &'a TopologySelectorTerm, path: &Path, errors: &mut E
 
 /// A new class.
 pub fn validate(class: &StorageClass) -> ErrorList {
-    let mut errors = meta::validate(&class.metadata, false, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&class.metadata, false, names::name_is_dns_subdomain, &Path::new("metadata"));
     validate_provisioner(&class.provisioner, &Path::new("provisioner"), &mut errors);
     validate_parameters(&class.parameters, true, &Path::new("parameters"), &mut errors);
     let policies = ["Delete", "Retain"];
-    if let Some(policy) = class.reclaim_policy.as_deref().filter(|policy| !policy.is_empty() && !policies.contains(policy)) {
+    if let Some(policy) =
+        class.reclaim_policy.as_deref().filter(|policy| !policy.is_empty() && !policies.contains(policy))
+    {
         errors.not_supported(&Path::new("reclaimPolicy"), policy, &policies);
     }
     let modes = ["Immediate", "WaitForFirstConsumer"];
     match class.volume_binding_mode.as_deref() {
         None => errors.required(&Path::new("volumeBindingMode"), ""),
-        Some(mode) if !modes.contains(&mode) => errors.not_supported(&Path::new("volumeBindingMode"), mode, &modes),
+        Some(mode) if !modes.contains(&mode) => {
+            errors.not_supported(&Path::new("volumeBindingMode"), mode, &modes)
+        }
         Some(_) => {}
     }
     let mut terms: Vec<Term<'_>> = Vec::new();
@@ -83,7 +93,10 @@ pub fn validate(class: &StorageClass) -> ErrorList {
         let parsed = validate_term(term, &path, &mut errors);
         // Upstream compares with as many empty terms as there are terms.
         if parsed.is_empty() {
-            class.allowed_topologies.iter().for_each(|_| errors.duplicate(&path.child("matchLabelExpressions"), ""));
+            class
+                .allowed_topologies
+                .iter()
+                .for_each(|_| errors.duplicate(&path.child("matchLabelExpressions"), ""));
         }
         for _ in terms.iter().filter(|term| **term == parsed) {
             errors.duplicate(&path.child("matchLabelExpressions"), "");
@@ -99,7 +112,12 @@ pub fn validate_update(new: &StorageClass, old: &StorageClass) -> ErrorList {
     errors.extend(meta::validate_update(&new.metadata, &old.metadata, &Path::new("metadata")));
     errors.unchanged(&Path::new("parameters"), &new.parameters, &old.parameters, &new.parameters);
     errors.unchanged(&Path::new("provisioner"), &new.provisioner, &old.provisioner, &new.provisioner);
-    errors.unchanged(&Path::new("reclaimPolicy"), &new.reclaim_policy, &old.reclaim_policy, new.reclaim_policy.clone());
+    errors.unchanged(
+        &Path::new("reclaimPolicy"),
+        &new.reclaim_policy,
+        &old.reclaim_policy,
+        new.reclaim_policy.clone(),
+    );
     let mode = &new.volume_binding_mode;
     errors.unchanged(&Path::new("volumeBindingMode"), mode, &old.volume_binding_mode, mode.clone());
     errors
@@ -111,7 +129,11 @@ pub fn warnings(class: &StorageClass) -> Vec<String> {
     for (index, term) in class.allowed_topologies.iter().enumerate() {
         for (at, requirement) in term.match_label_expressions.iter().enumerate() {
             if let Some(message) = label_warning(&requirement.key) {
-                let path = Path::new("allowedTopologies").index(index).child("matchLabelExpressions").index(at).child("key");
+                let path = Path::new("allowedTopologies")
+                    .index(index)
+                    .child("matchLabelExpressions")
+                    .index(at)
+                    .child("key");
                 warnings.push(format!("{path}: {message}"));
             }
         }

@@ -20,9 +20,12 @@ fn validate_source(source: &VolumeAttachmentSource, path: &Path, errors: &mut Er
     match (&source.inline_volume_spec, source.persistent_volume_name.as_deref()) {
         (None, None) => errors.required(path, which),
         (Some(_), Some(_)) => errors.forbidden(path, which),
-        (None, Some("")) => errors.required(&path.child("persistentVolumeName"), "must specify non empty persistentVolumeName"),
+        (None, Some("")) => errors
+            .required(&path.child("persistentVolumeName"), "must specify non empty persistentVolumeName"),
         (None, Some(_)) => {}
-        (Some(spec), None) => persistent_volume::validation::validate_inline(spec, &path.child("inlineVolumeSpec"), errors),
+        (Some(spec), None) => {
+            persistent_volume::validation::validate_inline(spec, &path.child("inlineVolumeSpec"), errors)
+        }
     }
 }
 
@@ -32,26 +35,41 @@ fn validate_error(error: Option<&VolumeError>, path: &Path, errors: &mut ErrorLi
         errors.too_long(&path.child("message"), METADATA_SIZE);
     }
     if let Some(code) = error.error_code.filter(|code| *code < 0) {
-        errors.invalid(&path.child("errorCode"), code, format!("must be between 0 and {}, inclusive", i32::MAX));
+        errors.invalid(
+            &path.child("errorCode"),
+            code,
+            format!("must be between 0 and {}, inclusive", i32::MAX),
+        );
     }
 }
 
 /// A new attachment.
 pub fn validate(attachment: &VolumeAttachment) -> ErrorList {
-    let mut errors = meta::validate(&attachment.metadata, false, names::name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errors =
+        meta::validate(&attachment.metadata, false, names::name_is_dns_subdomain, &Path::new("metadata"));
     let (spec, status) = (&attachment.spec, &attachment.status);
     let path = Path::new("spec");
     validate_csi_driver(&spec.attacher, &path.child("attacher"), &mut errors);
     validate_source(&spec.source, &path.child("source"), &mut errors);
-    errors.invalid_each(&path.child("nodeName"), &spec.node_name, names::name_is_dns_subdomain(&spec.node_name, false));
+    errors.invalid_each(
+        &path.child("nodeName"),
+        &spec.node_name,
+        names::name_is_dns_subdomain(&spec.node_name, false),
+    );
     let path = Path::new("status");
-    if status.attachment_metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > METADATA_SIZE {
+    if status.attachment_metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
+        > METADATA_SIZE
+    {
         errors.too_long(&path.child("attachmentMetadata"), METADATA_SIZE);
     }
     validate_error(status.attach_error.as_deref(), &path.child("attachError"), &mut errors);
     validate_error(status.detach_error.as_deref(), &path.child("detachError"), &mut errors);
     if let Some(name) = &spec.source.persistent_volume_name {
-        errors.invalid_each(&Path::new("spec.source.persistentVolumeName"), name, names::name_is_dns_subdomain(name, false));
+        errors.invalid_each(
+            &Path::new("spec.source.persistentVolumeName"),
+            name,
+            names::name_is_dns_subdomain(name, false),
+        );
     }
     errors
 }

@@ -12,7 +12,12 @@ use machinery::{
 };
 
 fn validate_content(class: &VolumeAttributesClass, errors: &mut ErrorList) {
-    errors.extend(meta::validate(&class.metadata, false, names::name_is_dns_subdomain, &Path::new("metadata")));
+    errors.extend(meta::validate(
+        &class.metadata,
+        false,
+        names::name_is_dns_subdomain,
+        &Path::new("metadata"),
+    ));
     validate_provisioner(&class.driver_name, &Path::new("driverName"), errors);
     validate_parameters(&class.parameters, false, &Path::new("parameters"), errors);
 }
