@@ -16,6 +16,27 @@ pub type Body = UnsyncBoxBody<Bytes, io::Error>;
 /// An answer.
 pub type Reply = Response<Body>;
 
+/// Why there is no other answer, in plain text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Status.
+    pub status: StatusCode,
+    /// Text.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal with its words.
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Refusal {
+        Refusal { status, message: message.into() }
+    }
+
+    /// The answer it is.
+    pub fn reply(self) -> Reply {
+        text(self.status, self.message)
+    }
+}
+
 /// A whole body of some content type.
 pub fn typed(status: StatusCode, content_type: &'static str, content: impl Into<Bytes>) -> Reply {
     let body = Full::new(content.into()).map_err(|never| match never {}).boxed_unsync();

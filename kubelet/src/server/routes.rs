@@ -180,7 +180,9 @@ fn matched(pattern: &'static str, path: &str) -> Option<Parameters> {
 mod tests {
     use super::*;
 
-    fn check(method: Method, path: &str, expected: Result<(Page, &[(&str, &str)]), NotFound>) {
+    type Expected<'a> = Result<(Page, &'a [(&'a str, &'a str)]), NotFound>;
+
+    fn check(method: Method, path: &str, expected: Expected<'_>) {
         match (find(&method, path), expected) {
             (Ok(found), Ok((page, parameters))) => {
                 assert_eq!(found.route.page, page, "{path}");

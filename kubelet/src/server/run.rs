@@ -20,7 +20,7 @@ pub async fn answer(
 ) -> Reply {
     let container = match super::streaming::running_container(view, parameters) {
         Ok(container) => container,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.reply(),
     };
     let command: Vec<String> = query.get("cmd").unwrap_or_default().split(' ').map(str::to_owned).collect();
     match runtime.exec(&container.container_id, &command, Duration::ZERO).await {

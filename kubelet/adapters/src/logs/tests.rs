@@ -120,7 +120,7 @@ impl Followed {
         while got.len() < expected.len() {
             let batch = tokio::time::timeout(Duration::from_secs(20), self.receiver.recv()).await;
             let batch = batch.unwrap_or_else(|_| panic!("waiting for {expected:?} after {got:?}"));
-            got.push_str(&String::from_utf8(batch.expect("more to come").to_vec()).expect("text"));
+            got.push_str(std::str::from_utf8(&batch.expect("more to come")).expect("text"));
         }
         assert_eq!(got, expected);
     }

@@ -43,7 +43,7 @@ async fn tmpfs_from_mount_to_unmount() {
     let options = TmpfsOptions { size_bytes: Some(1 << 20), no_swap: true };
     NodeMounts.mount_tmpfs(&target, &options).await.expect("mount");
     assert!(NodeMounts.is_mount_point(&target).await.expect("look"));
-    assert_eq!(NodeMounts.mounts_below(place.0.path()).await.expect("list"), [target.clone()]);
+    assert_eq!(NodeMounts.mounts_below(place.0.path()).await.expect("list"), std::slice::from_ref(&target));
     fs::write(target.join("large"), vec![0; 2 << 20]).expect_err("over its size");
     NodeMounts.unmount(&target).await.expect("unmount");
     NodeMounts.unmount(&target).await.expect("unmounting twice is fine");

@@ -19,7 +19,7 @@ use kubelet_core::ports::{Runtime, RuntimeError, RuntimeErrorCode, StreamRequest
 
 use self::options::StreamOptions;
 use super::query::Query;
-use super::reply::{self, Reply};
+use super::reply::{self, Refusal, Reply};
 use super::routes::Parameters;
 use crate::view::{ContainerLookup, KubeletView, ViewError};
 
@@ -46,7 +46,7 @@ pub async fn exec(
     };
     let container = match running_container(view, parameters) {
         Ok(container) => container,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.reply(),
     };
     let asked = StreamRequest::Exec {
         container_id: container.container_id,
@@ -73,7 +73,7 @@ pub async fn attach(
     };
     let container = match running_container(view, parameters) {
         Ok(container) => container,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.reply(),
     };
     let options = options.with_tty(container.tty);
     let asked = StreamRequest::Attach {
@@ -143,15 +143,15 @@ pub async fn port_forward(
 pub(super) fn running_container(
     view: &dyn KubeletView,
     parameters: &Parameters,
-) -> Result<ContainerLookup, Reply> {
+) -> Result<ContainerLookup, Refusal> {
     let container = parameters.get("container");
     let missing =
-        || reply::text(StatusCode::INTERNAL_SERVER_ERROR, format!("container not found ({container:?})"));
+        || Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("container not found ({container:?})"));
     let found =
         view.container(parameters.get("namespace"), parameters.get("pod"), parameters.uid(), container);
     match found {
         Ok(found) if found.running => Ok(found),
-        Err(ViewError::PodNotFound { .. }) => Err(reply::text(StatusCode::NOT_FOUND, "pod does not exist")),
+        Err(ViewError::PodNotFound { .. }) => Err(Refusal::new(StatusCode::NOT_FOUND, "pod does not exist")),
         Ok(_) | Err(_) => Err(missing()),
     }
 }

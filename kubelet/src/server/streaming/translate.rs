@@ -47,7 +47,7 @@ type Socket = WebSocketStream<TokioIo<Upgraded>>;
 pub(super) fn serve(mut request: Request<Incoming>, url: String, options: StreamOptions) -> Reply {
     let (answer, upgrade) = match websocket::accept(&mut request, V5) {
         Ok(accepted) => accepted,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.reply(),
     };
     tokio::spawn(async move {
         match websocket::opened(upgrade).await {

@@ -20,7 +20,7 @@ pub(super) async fn serve(mut request: Request<Incoming>, url: &str, protocol: &
     };
     let (answer, upgrade) = match websocket::accept(&mut request, protocol) {
         Ok(accepted) => accepted,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.reply(),
     };
     tokio::spawn(async move {
         let joined = async {

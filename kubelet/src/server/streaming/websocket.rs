@@ -11,7 +11,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use crate::server::reply::{self, Reply};
+use crate::server::reply::{self, Refusal, Reply};
 
 /// Clients of Kubernetes write 32 KiB at a time.
 const MAX_MESSAGE: usize = 1 << 20;
@@ -33,8 +33,8 @@ pub(super) fn offers<B>(request: &Request<B>, wanted: impl Fn(&str) -> bool) -> 
 }
 
 /// Accepts the WebSocket with a protocol: the answer to send, and where the stream comes from once it is sent.
-pub(super) fn accept(request: &mut Request<Incoming>, protocol: &str) -> Result<(Reply, OnUpgrade), Reply> {
-    let refuse = |message: &str| reply::text(StatusCode::BAD_REQUEST, message);
+pub(super) fn accept(request: &mut Request<Incoming>, protocol: &str) -> Result<(Reply, OnUpgrade), Refusal> {
+    let refuse = |message: &str| Refusal::new(StatusCode::BAD_REQUEST, message);
     let key =
         request.headers().get(SEC_WEBSOCKET_KEY).ok_or_else(|| refuse("Sec-WebSocket-Key is missing"))?;
     let accepted =
