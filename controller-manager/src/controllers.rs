@@ -2,7 +2,7 @@
 //! derived from it.
 
 use crate::context::{Context, Task};
-use crate::{lifecycle, nodes, security, workloads};
+use crate::{lifecycle, nodes, policy, security, workloads};
 
 /// One controller.
 pub struct Entry {
@@ -153,6 +153,14 @@ const ALL: &[Entry] = &[
         service_account: "ttl-after-finished-controller",
         event_source: "ttl-after-finished-controller",
         start: lifecycle::ttl_after_finished::start,
+    },
+    Entry {
+        name: "resourcequota-controller",
+        aliases: &["resourcequota"],
+        on_by_default: true,
+        service_account: "resourcequota-controller",
+        event_source: "resourcequota-controller",
+        start: policy::resourcequota::start,
     },
     Entry {
         name: "replicaset-controller",

@@ -13,6 +13,7 @@ mod nodes;
 pub mod options;
 mod ownership;
 mod pods;
+mod policy;
 mod revisions;
 mod security;
 mod workloads;

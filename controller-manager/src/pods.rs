@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use machinery::meta::v1::{ObjectMeta, OwnerReference};
 use machinery::{Resource, Time};
 use rules::core::v1::pod::meaning::{condition, is_ready, ready_since};
+use rules::core::v1::resource_quota::usage::crosses_namespaces;
 use runtime::{Action, Note};
 use serde_json::json;
 
@@ -187,10 +188,14 @@ pub(crate) fn trim(pod: &mut Pod) {
         container.security_context = None;
     }
     pod.spec.ephemeral_containers = Vec::new();
+    // Quota asks whether it reaches into other namespaces, which is rare.
+    let crosses_namespaces = crosses_namespaces(pod);
     // Daemons that wait for their node are found by the affinity that binds them to it.
     if let Some(affinity) = &mut pod.spec.affinity {
-        affinity.pod_affinity = None;
-        affinity.pod_anti_affinity = None;
+        if !crosses_namespaces {
+            affinity.pod_affinity = None;
+            affinity.pod_anti_affinity = None;
+        }
         if let Some(nodes) = &mut affinity.node_affinity {
             nodes.preferred_during_scheduling_ignored_during_execution = Vec::new();
         }

@@ -1,0 +1,3 @@
+//! Controllers that keep account of what policies allow.
+
+pub(crate) mod resourcequota;
