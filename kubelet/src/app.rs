@@ -34,6 +34,7 @@ use crate::config::{self, KubeletConfiguration};
 use crate::context::{Context, Ports};
 use crate::events::{Kind, Record, Recorder};
 use crate::housekeeping::{self, ContainerGc};
+use crate::metrics::KubeletMetrics;
 use crate::mirrors;
 use crate::node::addresses::{self, NodeIpFlag};
 use crate::node::pressure::PressureWatch;
@@ -150,6 +151,7 @@ pub async fn run_with(
         Some(client) => Arc::new(WatchedObjects::start(client.clone(), events.clone(), &shutdown)),
         None => Arc::new(NoObjects),
     };
+    let (metrics, probe_metrics) = (Metrics::for_component(), Metrics::new());
     let context = Arc::new(Context {
         policy: resource_policy(&config, &facts, ports.cgroups.version()),
         pid_limit: ports.machine.processes().await.map(|count| count.limit).unwrap_or(0),
@@ -168,6 +170,7 @@ pub async fn run_with(
         sandbox_image: options.pod_infra_container_image.clone(),
         ports,
         config,
+        metrics: KubeletMetrics::register(&metrics, &probe_metrics, &node_name),
         node_name,
         facts,
         recorder,
@@ -176,7 +179,7 @@ pub async fn run_with(
     reserved::ensure_cgroups(&context, kubelet_core::qos::MIN_SHARES)
         .await
         .context("failed to make the cgroups of pods")?;
-    let parts = Parts::new(&context);
+    let parts = Parts::new(&context, metrics, probe_metrics);
     // The first list comes before any pod: what runs already must be seen before anything is started.
     let mut tasks = JoinSet::new();
     if !start_observing(&mut tasks, &parts, &events, &shutdown).await {
@@ -217,21 +220,23 @@ struct Parts {
     node_changed: Arc<Notify>,
     health: Health,
     metrics: Metrics,
+    probe_metrics: Metrics,
     seen: watch::Sender<u64>,
 }
 
 impl Parts {
-    fn new(context: &Arc<Context>) -> Parts {
+    fn new(context: &Arc<Context>, metrics: Metrics, probe_metrics: Metrics) -> Parts {
         let api_pods = Arc::new(ApiPods::default());
         Parts {
-            cache: PodCache::new(context.ports.runtime.clone()),
+            cache: PodCache::new(context.ports.runtime.clone(), context.metrics.relist_seconds.clone()),
             statuses: Statuses::new(api_pods.clone()),
             api_pods,
             neighbours: Arc::default(),
             manager: Arc::default(),
             node_changed: Arc::default(),
             health: Health::new(),
-            metrics: Metrics::new(),
+            metrics,
+            probe_metrics,
             seen: watch::Sender::new(0),
             context: context.clone(),
         }
@@ -247,10 +252,11 @@ async fn start_observing(
 ) -> bool {
     let (changed, mut changes) = mpsc::unbounded_channel();
     tasks.spawn(parts.cache.clone().run(changed, shutdown.clone()));
-    let to_manager = events.clone();
+    let (to_manager, cache, metrics) = (events.clone(), parts.cache.clone(), parts.context.metrics.clone());
     tasks.spawn(async move {
         // Ends with its sender.
         while let Some(uids) = changes.recv().await {
+            metrics.observe(&cache);
             let _ = to_manager.send(PodEvent::Observed(uids));
         }
     });

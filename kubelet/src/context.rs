@@ -17,6 +17,7 @@ use kubelet_core::qos::ResourcePolicy;
 use crate::clock::Clock;
 use crate::config::KubeletConfiguration;
 use crate::events::Recorder;
+use crate::metrics::KubeletMetrics;
 use crate::objects::Objects;
 
 /// Ports to the outside. Tests give their own.
@@ -49,6 +50,7 @@ pub struct Context {
     pub runtime_name: String,
     pub dns: DnsFacts,
     pub recorder: Recorder,
+    pub metrics: KubeletMetrics,
     /// API objects that pods refer to.
     pub objects: Arc<dyn Objects>,
     /// When this kubelet started.

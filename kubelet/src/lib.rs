@@ -13,6 +13,7 @@ mod credentials;
 pub mod events;
 mod housekeeping;
 mod measuring;
+pub mod metrics;
 mod mirrors;
 pub mod node;
 pub mod objects;

@@ -7,7 +7,7 @@ mod messages;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use kubelet_core::ports::{
     SandboxStatus, SandboxSummary,
 };
 use parking_lot::RwLock;
+use prometheus::HistogramVec;
 use tokio::sync::{Notify, mpsc, watch};
 
 use component_base::Shutdown;
@@ -37,6 +38,8 @@ pub struct PodCache {
     wanted: Notify,
     /// Counts finished rounds; a round that begins after a request answers it.
     rounds: watch::Sender<Round>,
+    /// How long a round takes.
+    seconds: HistogramVec,
 }
 
 #[derive(Default)]
@@ -57,13 +60,14 @@ struct Round {
 }
 
 impl PodCache {
-    /// An empty cache over a runtime.
-    pub fn new(runtime: Arc<dyn Runtime>) -> Arc<PodCache> {
+    /// An empty cache over a runtime; `seconds` takes in how long each list took.
+    pub fn new(runtime: Arc<dyn Runtime>, seconds: HistogramVec) -> Arc<PodCache> {
         Arc::new(PodCache {
             runtime,
             state: RwLock::default(),
             wanted: Notify::new(),
             rounds: watch::Sender::new(Round::default()),
+            seconds,
         })
     }
 
@@ -137,7 +141,9 @@ impl PodCache {
                 () = tokio::time::sleep(period) => {}
             }
             self.rounds.send_modify(|round| round.begun += 1);
+            let begun = Instant::now();
             let outcome = self.round().await;
+            self.seconds.with_label_values::<&str>(&[]).observe(begun.elapsed().as_secs_f64());
             let error = match outcome {
                 Ok(uids) => {
                     if !uids.is_empty() && changed.send(uids).is_err() {

@@ -18,6 +18,9 @@ use crate::observing::PodCache;
 /// Longest text of an answer shown to users, in bytes.
 const MAX_TEXT: usize = 10 * 1024;
 
+/// The values of the metric's label `result`.
+const RESULTS: [&str; 3] = ["successful", "failed", "unknown"];
+
 /// The probes of one pod. Dropping it stops them.
 pub struct Probes {
     board: Arc<Board>,
@@ -149,7 +152,22 @@ fn reported(pod: &Pod, name: &str, kind: ProbeKind) -> Option<(String, Verdict)>
     holds.then(|| (id.to_owned(), Verdict::Success))
 }
 
+impl Drop for Task {
+    /// The series of a pod go with it.
+    fn drop(&mut self) {
+        for result in RESULTS {
+            // One that never occurred is not there to be removed.
+            let _ = self.context.metrics.probes.remove_label_values(&self.labels(result));
+        }
+    }
+}
+
 impl Task {
+    fn labels<'a>(&'a self, result: &'a str) -> [&'a str; 6] {
+        let meta = &self.pod.metadata;
+        [self.kind.name(), result, &self.container.name, &meta.name, &meta.namespace, &meta.uid]
+    }
+
     async fn run(mut self) {
         let Some(probe) = self.kind.of(&self.container).cloned() else { return };
         let mut changes = self.board.changes.subscribe();
@@ -170,7 +188,8 @@ impl Task {
                 self.board.post(self.kind, id, verdict);
             }
             match (next, container) {
-                (Next::Ask, Some(container)) => {
+                // A pod whose sandbox is being replaced has no address to ask at.
+                (Next::Ask, Some(container)) if observed.ready_sandbox().is_some() => {
                     let pod_ip = self.pod_ip(&observed.ips());
                     self.ask(&probe, &container, &pod_ip).await;
                 }
@@ -215,6 +234,13 @@ impl Task {
             let place = (self.place, self.container.name.as_str());
             self.context.recorder.container(&self.pod, place, Kind::Warning, reason, message);
         }
+        let [successful, failed, unknown] = RESULTS;
+        let result = match answer {
+            ProbeAnswer::Success(_) | ProbeAnswer::Warning(_) => successful,
+            ProbeAnswer::Failure(_) => failed,
+            ProbeAnswer::Unknown(_) => unknown,
+        };
+        self.context.metrics.probes.with_label_values(&self.labels(result)).inc();
         self.state.answered(probe, &answer, self.context.now());
         let (id, verdict) = self.state.verdict();
         self.board.post(self.kind, id, verdict);

@@ -140,12 +140,21 @@ fn plugin_name(volume: &Volume) -> String {
     }
 }
 
+/// What containers may do with a volume, and its group with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// Files the kubelet writes: the group reads them.
+    ReadOnly,
+    /// Files the containers write: the group writes them too, and `fsGroupChangePolicy` counts.
+    ReadWrite,
+}
+
 /// Gives a volume to the pod's `fsGroup`.
 async fn give_to_group(
     context: &Context,
     pod: &Pod,
     path: &Path,
-    on_mismatch: bool,
+    access: Access,
 ) -> Result<(), VolumeError> {
     let security = pod.spec.security_context.as_ref();
     let Some(gid) = security.and_then(|security| security.fs_group).and_then(|gid| u32::try_from(gid).ok())
@@ -155,8 +164,8 @@ async fn give_to_group(
     let policy = security.and_then(|security| security.fs_group_change_policy.as_deref());
     let change = OwnershipChange {
         gid,
-        readonly: false,
-        only_on_root_mismatch: on_mismatch && policy == Some("OnRootMismatch"),
+        readonly: access == Access::ReadOnly,
+        only_on_root_mismatch: access == Access::ReadWrite && policy == Some("OnRootMismatch"),
     };
     Ok(context.ports.mounts.set_group_ownership(path, change).await?)
 }

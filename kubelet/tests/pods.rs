@@ -270,3 +270,19 @@ async fn resizes_are_applied_in_place() {
     world.until("resize", "the refusal", infeasible).await;
     assert_eq!(world.runtime.running(), ["web"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn containers_that_cannot_start_say_why_and_try_again() {
+    let world = World::new("refused").await;
+    world.runtime.let_fail("web", true);
+    world.list(&[pod("refused", WEB)]);
+    let refused = |status: &PodStatus| waiting(status, "web") == "CreateContainerError";
+    let status = world.until("refused", "the error", refused).await;
+    let message = status
+        .container_statuses
+        .first()
+        .and_then(|known| Some(known.state.waiting.as_ref()?.message.clone()));
+    assert_eq!(message.as_deref(), Some("no such command"));
+    world.runtime.let_fail("web", false);
+    world.until("refused", "readiness", ready).await;
+}

@@ -46,6 +46,7 @@ pub(super) fn start(
     });
     let statistics = Measuring::new(context.clone(), parts.cache.clone(), parts.manager.clone());
     let (health, metrics) = (parts.health.clone(), parts.metrics.clone());
+    let probe_metrics = parts.probe_metrics.clone();
     let (options, client, shutdown) = (options.clone(), client.cloned(), shutdown.clone());
     let statistics = Arc::new(statistics);
     tasks.spawn(async move {
@@ -66,7 +67,7 @@ pub(super) fn start(
                 },
                 health: health.clone(),
                 metrics: metrics.clone(),
-                probe_metrics: Metrics::new(),
+                probe_metrics: probe_metrics.clone(),
                 log_directory: PathBuf::from("/var/log"),
                 debugging: context.config.enable_debugging_handlers,
                 system_logs: context.config.enable_system_log_handler,

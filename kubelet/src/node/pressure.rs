@@ -100,6 +100,7 @@ impl PressureWatch {
             eviction_message(victim, &threshold, &observations, consumption.get(&victim.metadata.uid));
         let most = i64::from(self.context.config.eviction_max_pod_grace_period);
         let grace = eviction::grace_seconds(&threshold, most, victim.spec.termination_grace_period_seconds);
+        self.context.metrics.evictions.with_label_values(&[threshold.signal.name()]).inc();
         self.evict(victim, message, grace);
         true
     }

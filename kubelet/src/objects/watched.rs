@@ -34,12 +34,15 @@ pub struct WatchedObjects {
     tokens: Tokens,
 }
 
+/// Namespace and name.
+type Key = (String, String);
+
 /// The watched objects of one kind.
 struct Kind<T> {
     client: Client,
     shutdown: Shutdown,
     wake: mpsc::UnboundedSender<PodEvent>,
-    watched: Mutex<HashMap<(String, String), Watched<T>>>,
+    watched: Mutex<HashMap<Key, Watched<T>>>,
 }
 
 struct Watched<T> {
@@ -109,7 +112,7 @@ impl<T: Resource> Kind<T> {
     }
 
     /// Removes a user of every object it needs no more; the last one ends the watch.
-    fn keep_only(&self, uid: &str, keep: &HashSet<(String, String)>) {
+    fn keep_only(&self, uid: &str, keep: &HashSet<Key>) {
         self.watched.lock().retain(|key, entry| {
             if keep.contains(key) {
                 return true;
@@ -156,7 +159,7 @@ fn failed(kind: &'static str, namespace: &str, name: &str, error: &client::Error
 }
 
 /// The ConfigMaps and Secrets a pod refers to, by namespace and name.
-fn references(pod: &Pod) -> (HashSet<(String, String)>, HashSet<(String, String)>) {
+fn references(pod: &Pod) -> (HashSet<Key>, HashSet<Key>) {
     let namespace = &pod.metadata.namespace;
     let mut config_maps = HashSet::new();
     let mut secrets = HashSet::new();

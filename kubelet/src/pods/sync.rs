@@ -252,6 +252,7 @@ impl Worker {
                 true
             }
             Action::CreateSandbox { attempt, .. } => {
+                context.metrics.started_pods.with_label_values::<&str>(&[]).inc();
                 match self.start_sandbox(pod, *attempt, &ready.runtime_handler).await {
                     Ok((id, ips)) => {
                         ready.sandbox_id = id;
@@ -260,6 +261,7 @@ impl Worker {
                         true
                     }
                     Err(error) => {
+                        context.metrics.started_pod_errors.with_label_values::<&str>(&[]).inc();
                         let message = format!("Failed to create pod sandbox: {error}");
                         context.recorder.pod(pod, Kind::Warning, "FailedCreatePodSandBox", message);
                         progress.retry(retry_at);
@@ -306,6 +308,7 @@ impl Worker {
             let key = actions::back_off_key(pod, &container);
             self.back_off.advance(&key, ended, now);
         }
+        self.context.metrics.started_containers.with_label_values(&[kind.metric_label()]).inc();
         let attempt = actions::sandbox_attempt(pod, observed);
         let sandbox_config = match self.sandbox_config(pod, attempt).await {
             Ok(config) => config,
@@ -339,6 +342,8 @@ impl Worker {
             }
             Err(failure) => {
                 tracing::debug!(container = name, reason = %failure.waiting.reason, "container not started");
+                let labels = [kind.metric_label(), failure.waiting.reason.as_str()];
+                self.context.metrics.started_container_errors.with_label_values(&labels).inc();
                 self.waiting.insert(name.to_owned(), failure.waiting);
                 // A failed pull is shown as such for a moment before it is shown as waiting.
                 let retry = failure.retry_at.unwrap_or_else(|| later(now, RETRY));

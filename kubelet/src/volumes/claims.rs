@@ -8,7 +8,7 @@ use api_types::core::v1::Pod;
 use kubelet_core::ports::BindOptions;
 use machinery::Message;
 
-use super::{Mounted, VolumeError, blocking, give_to_group, host_path, volume_directory};
+use super::{Access, Mounted, VolumeError, blocking, give_to_group, host_path, volume_directory};
 use crate::context::Context;
 
 /// Makes the volume behind a claim available.
@@ -47,7 +47,7 @@ pub(super) async fn mount(
                 .mounts
                 .bind(&directory, &target, BindOptions { readonly, recursive: false })
                 .await?;
-            give_to_group(context, pod, &target, true).await?;
+            give_to_group(context, pod, &target, Access::ReadWrite).await?;
         }
         return Ok(Mounted { path: target, readonly, image: String::new() });
     }

@@ -10,7 +10,7 @@ use kubelet_core::ports::TmpfsOptions;
 use machinery::Quantity;
 use rules::core::v1::pod::resources;
 
-use super::{VolumeError, blocking, give_to_group, volume_directory};
+use super::{Access, VolumeError, blocking, give_to_group, volume_directory};
 use crate::context::Context;
 
 /// Makes the directory; what is in it stays.
@@ -46,7 +46,7 @@ pub(super) async fn mount(
         }
         other => return Err(VolumeError::Unsupported(format!("emptyDir of medium {other:?}"))),
     }
-    if made || source.medium != "" {
+    if made || !source.medium.is_empty() {
         let path = path.clone();
         blocking(move || {
             // Every user of the pod may write; umask does not count.
@@ -60,7 +60,7 @@ pub(super) async fn mount(
         .await?;
     }
     if made {
-        give_to_group(context, pod, &path, true).await?;
+        give_to_group(context, pod, &path, Access::ReadWrite).await?;
     }
     Ok(path)
 }

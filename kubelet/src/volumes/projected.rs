@@ -9,7 +9,7 @@ use kubelet_core::downward::DownwardFacts;
 use kubelet_core::ports::TmpfsOptions;
 use kubelet_core::projection::{self, Objects};
 
-use super::{VolumeError, atomic, blocking, give_to_group, volume_directory};
+use super::{Access, VolumeError, atomic, blocking, give_to_group, volume_directory};
 use crate::context::Context;
 
 /// Makes or refreshes the volume.
@@ -46,7 +46,7 @@ pub(super) async fn mount(
         blocking(move || atomic::write(&path, &files)).await?
     };
     if written {
-        give_to_group(context, pod, &path, false).await?;
+        give_to_group(context, pod, &path, Access::ReadOnly).await?;
     }
     Ok(path)
 }

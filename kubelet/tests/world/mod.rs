@@ -10,10 +10,12 @@ use std::time::Duration;
 use api_types::core::v1::{Node, Pod, PodStatus};
 use arc_swap::ArcSwap;
 use component_base::Shutdown;
+use component_base::metrics::Metrics;
 use kubelet::clock::Clock;
 use kubelet::config::KubeletConfiguration;
-use kubelet::context::{Context, Ports};
+use kubelet::context::Context;
 use kubelet::events::{Record, Recorder};
+use kubelet::metrics::KubeletMetrics;
 use kubelet::objects::NoObjects;
 use kubelet::observing::PodCache;
 use kubelet::pods::images::ImagePuller;
@@ -35,11 +37,10 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 /// One simulated node with its kubelet.
 pub struct World {
     pub runtime: Arc<SimulatedRuntime>,
-    pub ports: Ports,
     pub statuses: Arc<Statuses>,
-    pub handle: Arc<ManagerHandle>,
     pub events: mpsc::UnboundedSender<PodEvent>,
-    pub records: mpsc::Receiver<Record>,
+    /// Kept so that events have somewhere to go.
+    _records: mpsc::Receiver<Record>,
     directory: PathBuf,
     shutdown: Shutdown,
 }
@@ -82,6 +83,7 @@ impl World {
             runtime_name: "simulated".into(),
             dns: DnsFacts { host: Some(Default::default()), ..DnsFacts::default() },
             recorder,
+            metrics: KubeletMetrics::register(&Metrics::new(), &Metrics::new(), "node"),
             objects: Arc::new(NoObjects),
             started_at: runtime.clock.now(),
             host_ips: ArcSwap::from_pointee(vec!["192.0.2.1".into()]),
@@ -94,7 +96,7 @@ impl World {
         });
         let shutdown = Shutdown::new();
         let (events, received) = mpsc::unbounded_channel();
-        let cache = PodCache::new(ports.runtime.clone());
+        let cache = PodCache::new(ports.runtime.clone(), context.metrics.relist_seconds.clone());
         let (changed, mut changes) = mpsc::unbounded_channel();
         tokio::spawn(cache.clone().run(changed, shutdown.clone()));
         let to_manager = events.clone();
@@ -125,9 +127,9 @@ impl World {
             finished,
         };
         let sources = Sources { api: true, manifests: false };
-        let manager = Manager::new(shared, api_pods, handle.clone(), events.clone(), seen, sources);
+        let manager = Manager::new(shared, api_pods, handle, events.clone(), seen, sources);
         tokio::spawn(manager.run(received, shutdown.clone()));
-        World { runtime, ports, statuses, handle, events, records, directory, shutdown }
+        World { runtime, statuses, events, _records: records, directory, shutdown }
     }
 
     /// Kills the kubelet and starts another on the same runtime and disk, told the same pods.

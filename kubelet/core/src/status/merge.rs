@@ -128,7 +128,7 @@ fn has_initialized(pod: &Pod, status: &PodStatus) -> bool {
     if any_started {
         return true;
     }
-    pod.spec.init_containers.iter().zip(&status.init_container_statuses).last().is_some_and(
+    pod.spec.init_containers.iter().zip(&status.init_container_statuses).next_back().is_some_and(
         |(container, last)| {
             if is_sidecar(container) {
                 last.started == Some(true)

@@ -75,9 +75,6 @@ fn count_init(pod: &Pod, container: &Container, status: Option<&ContainerStatus>
     match ended {
         Some(terminated) if terminated.exit_code != 0 => {
             counts.init_failed_for_good |= !restarts(pod, container, terminated);
-            if status.is_some_and(|status| status.state.waiting.is_none()) {
-                return;
-            }
         }
         Some(_) => {}
         None => counts.pending_init += 1,
