@@ -162,8 +162,11 @@ impl Importer {
     async fn name(&self, image: &Image, name: &str) -> Result<(), ImportError> {
         let record = ContainerdImage {
             name: name.to_owned(),
-            // What CRI marks the images with that it may list and collect.
-            labels: [("io.cri-containerd.image".to_owned(), "managed".to_owned())].into(),
+            // CRI lists what is managed, and newer releases keep the kubelet from collecting what is pinned: there
+            // may be no registry to fetch it from again.
+            labels: [("io.cri-containerd.image", "managed"), ("io.cri-containerd.pinned", "pinned")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
             target: Some(ContainerdDescriptor {
                 media_type: image.manifest.media_type.clone(),
                 digest: image.manifest.digest.clone(),

@@ -17,6 +17,8 @@ use crate::{
 pub const SOCKET: &str = "/run/containerd/containerd.sock";
 /// What our own containerd is told to keep pods open with.
 pub const SANDBOX_IMAGE: &str = "registry.k8s.io/pause:3.10.2";
+/// The mark of images that cannot be fetched again.
+const PINNED: &str = "io.cri-containerd.pinned=pinned";
 const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// Whether a containerd answers.
@@ -52,11 +54,16 @@ pub fn wait() -> Result<()> {
     Ok(())
 }
 
-/// Imports images that changed or are absent; tells which ones it imported.
-pub fn import(record: &mut Record, images: &[BuiltImage]) -> Result<Vec<String>> {
+/// Imports images that changed or are absent; tells which ones it imported. What a new cluster is made of is left
+/// to `kubeadm init`, but for the image that every pod begins with.
+pub fn import(record: &mut Record, images: &[BuiltImage], new_cluster: bool) -> Result<Vec<String>> {
     let present = image_names()?;
     let mut imported = Vec::new();
     for image in images {
+        if new_cluster && image.name.starts_with("registry.k8s.io/") && !image.name.contains("/pause:") {
+            record.note_image(&image.name)?;
+            continue;
+        }
         if !image.changed && present.contains(&image.name) {
             continue;
         }
@@ -65,6 +72,8 @@ pub fn import(record: &mut Record, images: &[BuiltImage]) -> Result<Vec<String>>
         }
         output_of(command("ctr", ["-n", "k8s.io", "images", "import"]).arg(&image.archive))
             .with_context(|| format!("failed to import {}", image.name))?;
+        // Newer releases tell the kubelet by this that the image must not be collected.
+        output_of(&mut command("ctr", ["-n", "k8s.io", "images", "label", &image.name, PINNED]))?;
         imported.push(image.name.clone());
     }
     for (pause, wanted) in sandbox_names(&present, images) {

@@ -48,7 +48,10 @@ pub fn up(root: &Path, options: UpOptions) -> Result<()> {
         install::programs(&binaries, &mut record)
     })?;
     steps.run("starting services", || services::start(root, &mut record))?;
-    let imported = steps.run("importing images", || containers::import(&mut record, &built))?;
+    let imported = steps.run("importing images", || {
+        let new_cluster = !Path::new(ADMIN_KUBECONFIG).exists();
+        containers::import(&mut record, &built, new_cluster)
+    })?;
     steps.run("starting the cluster", || start_cluster(&mut record, &built, &changed, &imported))?;
     let outcome =
         steps.run("waiting for the node and the cluster's own pods", wait_for_cluster).and_then(|()| {
@@ -149,6 +152,14 @@ etcd:
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 {fail_v1}failSwapOn: false
+# Images cannot be fetched again without a registry, so that none is collected to make room.
+imageGCHighThresholdPercent: 100
+# In numbers rather than in shares: a large disk that is mostly full still has room for a small cluster.
+evictionHard:
+  memory.available: 100Mi
+  nodefs.available: 1Gi
+  nodefs.inodesFree: \"5%\"
+  imagefs.available: 1Gi
 ",
         socket = containers::SOCKET,
     ))
