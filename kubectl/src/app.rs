@@ -81,7 +81,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
         }
     };
     let options = match GlobalOptions::from_arg_matches(&matches) {
-        Ok(options) => options,
+        Ok(options) => options.for_command(&matches),
         Err(error) => return report(&error.into(), streams),
     };
     if options.verbosity > 0 {

@@ -37,6 +37,11 @@ impl Factory {
         &self.options
     }
 
+    /// Users a role is bound to: `--user` of `create rolebinding` and `create clusterrolebinding`.
+    pub fn subject_users(&self) -> &[String] {
+        &self.options.subject_users
+    }
+
     /// Which kubeconfig files are meant.
     pub fn loading_rules(&self) -> LoadingRules {
         LoadingRules::from_environment(self.options.kubeconfig.as_deref())

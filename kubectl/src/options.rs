@@ -60,12 +60,27 @@ pub struct GlobalOptions {
     /// Time to wait before giving up on a single server request; 0 means no limit
     #[arg(long, global = true, default_value = "0")]
     pub request_timeout: String,
+    /// What `--user` means to commands that bind roles.
+    #[arg(skip)]
+    pub subject_users: Vec<String>,
     /// Number for the log level verbosity
     #[arg(long = "v", short = 'v', global = true, default_value_t = 0)]
     pub verbosity: u32,
 }
 
 impl GlobalOptions {
+    /// Lets `--user` name subjects instead of credentials, for the commands whose own flag it is.
+    pub fn for_command(mut self, matches: &clap::ArgMatches) -> GlobalOptions {
+        let nested =
+            matches.subcommand().and_then(|(verb, matches)| Some((verb, matches.subcommand_name()?)));
+        if let Some(("create", "rolebinding" | "clusterrolebinding")) = nested {
+            let users = self.user.take().unwrap_or_default();
+            self.subject_users =
+                users.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        }
+        self
+    }
+
     /// `--request-timeout`: a duration, or a whole number of seconds.
     pub fn timeout(&self) -> Result<Option<std::time::Duration>, String> {
         let duration = match self.request_timeout.parse::<u64>() {

@@ -3,6 +3,9 @@
 #[cfg(test)]
 pub mod testing;
 
+mod changes;
+mod pods;
+mod terminal;
 mod wire;
 
 use std::future::Future;
@@ -11,6 +14,7 @@ use std::pin::Pin;
 use clap::{ArgMatches, Command};
 
 use crate::{Factory, Result, Streams};
+pub use changes::{parse_validation, patch_locally, send_patch};
 pub use wire::{byte_stream, escape, json_stream, names_and_ages, query};
 
 /// What a running command is.
@@ -53,5 +57,22 @@ macro_rules! verbs {
 
 verbs! {
     get "get" [] "Display one or many resources";
+    create "create" [] "Create a resource from a file or from stdin";
+    logs "logs" ["log"] "Print the logs for a container in a pod";
+    exec "exec" [] "Execute a command in a container";
+    attach "attach" [] "Attach to a running container";
+    port_forward "port-forward" [] "Forward one or more local ports to a pod";
+    apply "apply" [] "Apply a configuration to a resource by file name or stdin";
+    delete "delete" [] "Delete resources by file names, stdin, resources and names, or by resources and label selector";
+    rollout "rollout" [] "Manage the rollout of a resource";
+    wait "wait" [] "Wait for a specific condition on one or many resources";
+    config "config" [] "Modify kubeconfig files";
+    scale "scale" [] "Set a new size for a deployment, replica set, or replication controller";
+    patch "patch" [] "Update fields of a resource";
+    label "label" [] "Update the labels on a resource";
+    annotate "annotate" [] "Update the annotations on a resource";
+    cluster_info "cluster-info" [] "Display cluster information";
+    api_resources "api-resources" [] "Print the supported API resources on the server";
+    api_versions "api-versions" [] "Print the supported API versions on the server, in the form of \"group/version\"";
     version "version" [] "Print the client and server version information";
 }

@@ -34,7 +34,9 @@ pub async fn run_with_input(server: &FakeServer, line: &[&str], input: &str) -> 
     let matches = crate::app::command()
         .try_get_matches_from(std::iter::once("kubectl").chain(line.iter().copied()))
         .expect("a sound command line");
-    let options = <GlobalOptions as clap::FromArgMatches>::from_arg_matches(&matches).expect("global flags");
+    let options = <GlobalOptions as clap::FromArgMatches>::from_arg_matches(&matches)
+        .expect("global flags")
+        .for_command(&matches);
     let factory = Factory::with_client(options, client, discovery());
     let code = crate::app::run_verb(&matches, &factory, &mut streams).await;
     (code, out.text(), err.text())

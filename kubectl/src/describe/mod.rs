@@ -1,1 +1,0 @@
-//! Objects for people: `describe`.
