@@ -1,9 +1,10 @@
 //! What is counted about requests, under upstream's names.
 
 use component_base::metrics::Metrics;
+use http::HeaderValue;
 use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
 
-use super::request_info::{RequestInfo, query_value};
+use super::request_info::RequestInfo;
 
 const REQUEST_LABELS: [&str; 8] =
     ["verb", "dry_run", "group", "version", "resource", "subresource", "scope", "component"];
@@ -12,6 +13,8 @@ const DURATION_BUCKETS: [f64; 24] = [
     0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0,
     20.0, 30.0, 45.0, 60.0, 120.0,
 ];
+/// Media type of server-side apply, up to its format.
+const APPLY: &[u8] = b"application/apply-patch+";
 const COMPONENT: &str = "apiserver";
 
 /// The counters of the chain.
@@ -167,15 +170,14 @@ fn itoa_code(code: u16) -> String {
 
 impl Labels {
     /// The labels of a request.
-    pub fn of(info: &RequestInfo, query: &str) -> Self {
+    pub fn of(info: &RequestInfo, query: &str, content_type: Option<&HeaderValue>) -> Self {
         let mut dry_run: Vec<String> = super::request_info::query_values(query, "dryRun").collect();
         dry_run.sort();
         dry_run.dedup();
         if dry_run.iter().any(|value| value != "All") {
             dry_run = vec!["invalid".to_string()];
         }
-        let is_apply =
-            info.verb == "patch" && query_value(query, "fieldManager").is_some() && is_apply(query);
+        let is_apply = content_type.is_some_and(|value| value.as_bytes().starts_with(APPLY));
         Labels {
             verb: verb(info, is_apply),
             dry_run: dry_run.join(","),
@@ -226,10 +228,6 @@ fn path_label(path: &str) -> String {
     KNOWN.iter().find(|known| **known == path).map(|known| known.to_string()).unwrap_or_default()
 }
 
-fn is_apply(query: &str) -> bool {
-    query_value(query, "force").is_some()
-}
-
 fn verb(info: &RequestInfo, is_apply: bool) -> &'static str {
     match info.verb.as_str() {
         "list" => "LIST",
@@ -272,8 +270,14 @@ mod tests {
 
     #[track_caller]
     fn check(method: &str, path: &str, query: &str, expected: &str) {
+        check_with(method, path, query, None, expected);
+    }
+
+    #[track_caller]
+    fn check_with(method: &str, path: &str, query: &str, content_type: Option<&'static str>, expected: &str) {
+        let content_type = content_type.map(HeaderValue::from_static);
         let info = RequestInfo::parse(&method.parse().unwrap(), path, query).unwrap();
-        assert_eq!(Labels::of(&info, query).values().join("|"), expected);
+        assert_eq!(Labels::of(&info, query, content_type.as_ref()).values().join("|"), expected);
     }
 
     #[test]
@@ -289,6 +293,8 @@ mod tests {
         check("POST", "/api/v1/namespaces/n/pods", "dryRun=x", "POST|invalid||v1|pods||resource|apiserver");
         check("GET", "/api/v1/namespaces/n/pods/p/exec", "", "CONNECT|||v1|pods|exec|resource|apiserver");
         check("GET", "/healthz", "", "GET|||||/healthz||apiserver");
+        let apply = Some("application/apply-patch+yaml");
+        check_with("PATCH", "/api/v1/nodes/n", "", apply, "APPLY|||v1|nodes||resource|apiserver");
         check("GET", "/anything", "", "GET|||||||apiserver");
     }
 }

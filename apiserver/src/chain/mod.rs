@@ -32,7 +32,7 @@ use apiserver_auth::UserInfo;
 use apiserver_auth::authz::Authorizer;
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::header::{CACHE_CONTROL, WARNING};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, WARNING};
 use http::{HeaderValue, Request, Response, StatusCode};
 use machinery::status::StatusError;
 use rustls_pki_types::CertificateDer;
@@ -119,7 +119,7 @@ impl Chain {
                 return respond::text(StatusCode::INTERNAL_SERVER_ERROR, text);
             }
         };
-        let labels = Labels::of(&info, query);
+        let labels = Labels::of(&info, query, request.headers().get(CONTENT_TYPE));
         let deadline = deadline::of(&info, query, started, self.request_timeout);
         let notes = Notes::default();
         let (mut parts, body) = request.into_parts();

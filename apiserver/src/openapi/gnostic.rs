@@ -17,7 +17,7 @@ pub fn encode(document: &Value) -> Vec<u8> {
         out.text(2, info, "version");
     });
     out.message(8, document.get("paths"), |paths, out| {
-        out.named(2, paths, |item, out| path_item(item, out));
+        out.named(2, paths, path_item);
     });
     out.message(9, document.get("definitions"), |definitions, out| out.named(1, definitions, schema));
     for requirement in list(document, "security") {

@@ -1,12 +1,12 @@
 //! Follows the objects of a store, for indexes that live in memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use apiserver_storage::Freshness;
-use apiserver_storage::cacher::{ChangeKind, WatchItem, WatchRequest, WatchScope, WatchStart};
+use apiserver_storage::cacher::{CachedObject, ChangeKind, WatchItem, WatchRequest, WatchScope, WatchStart};
 use component_base::Shutdown;
 use machinery::Resource;
 
@@ -15,8 +15,24 @@ use super::typed::{Typed, downcast};
 /// Between two attempts to open a watch.
 const RETRY: Duration = Duration::from_millis(200);
 
+/// What an index makes of an object before it is decoded, which is most of the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relevance {
+    /// It must be decoded.
+    Decode,
+    /// It has nothing for the index.
+    Nothing,
+    /// It must be decoded unless the last version had the same fingerprint.
+    Fingerprint(u64),
+}
+
 /// Takes in what is there and what changes.
 pub trait Index<T>: Send + Sync + 'static {
+    /// Looks at the stored form.
+    fn relevance(&self, _: &CachedObject) -> Relevance {
+        Relevance::Decode
+    }
+
     /// The object is new or has changed.
     fn put(&self, object: &T);
     /// The object is gone. `namespace` is empty for cluster-scoped kinds.
@@ -34,7 +50,7 @@ pub fn follow<T: Resource>(typed: &Typed, index: Arc<dyn Index<T>>, shutdown: &S
 }
 
 async fn run<T: Resource>(typed: Typed, index: Arc<dyn Index<T>>, complete: Arc<AtomicBool>) {
-    let mut known: BTreeSet<String> = BTreeSet::new();
+    let mut known = Known::new();
     loop {
         if let Err(error) = watch_once::<T>(&typed, &*index, &mut known, &complete).await {
             tracing::debug!(resource = T::PLURAL, %error, "following objects is interrupted");
@@ -43,12 +59,15 @@ async fn run<T: Resource>(typed: Typed, index: Arc<dyn Index<T>>, complete: Arc<
     }
 }
 
+/// Paths in the index with the relevance of the version that was put there.
+type Known = BTreeMap<String, Relevance>;
+
 /// Watches until the cache ends the watch. `known` are the paths in the index; those that a new watch
 /// does not show again are removed.
 async fn watch_once<T: Resource>(
     typed: &Typed,
     index: &dyn Index<T>,
-    known: &mut BTreeSet<String>,
+    known: &mut Known,
     complete: &AtomicBool,
 ) -> Result<(), machinery::status::StatusError> {
     let store = typed.store::<T>()?;
@@ -61,7 +80,7 @@ async fn watch_once<T: Resource>(
     };
     let opened = store.cacher().watch(request).await;
     let mut watcher = opened.map_err(|error| crate::store::status_of(&error, store.resource(), ""))?;
-    let mut missing = known.clone();
+    let mut missing: BTreeSet<String> = known.keys().cloned().collect();
     let mut items = Vec::new();
     while watcher.next(&mut items).await {
         for item in items.drain(..) {
@@ -71,10 +90,22 @@ async fn watch_once<T: Resource>(
                     known.remove(object.path());
                 }
                 WatchItem::Change(_, object) => {
+                    let relevance = index.relevance(&object);
+                    missing.remove(object.path());
+                    let before = known.get(object.path()).copied();
+                    if relevance == Relevance::Nothing {
+                        if before.is_some() {
+                            index.remove(object.namespace(), object.name());
+                            known.remove(object.path());
+                        }
+                        continue;
+                    }
+                    if relevance != Relevance::Decode && before == Some(relevance) {
+                        continue;
+                    }
                     let typed: T = downcast(store.decode_cached(&object)?.object)?;
                     index.put(&typed);
-                    missing.remove(object.path());
-                    known.insert(object.path().to_string());
+                    known.insert(object.path().to_string(), relevance);
                 }
                 WatchItem::Bookmark { initial_events_end: true, .. } => {
                     for path in std::mem::take(&mut missing) {

@@ -65,14 +65,12 @@ pub static BINDINGS: &[BindingRow] = &[
         namespace: "kube-public",
         role: "system:controller:bootstrap-signer",
         subjects: &[Subject::ServiceAccount("kube-system", "bootstrap-signer")],
-        ..BindingRow::EMPTY
     },
     BindingRow {
         name: "system::extension-apiserver-authentication-reader",
         namespace: "kube-system",
         role: "extension-apiserver-authentication-reader",
         subjects: &[Subject::User("system:kube-controller-manager"), Subject::User("system:kube-scheduler")],
-        ..BindingRow::EMPTY
     },
     BindingRow {
         name: "system::leader-locking-kube-controller-manager",
@@ -83,7 +81,6 @@ pub static BINDINGS: &[BindingRow] = &[
             Subject::ServiceAccount("kube-system", "kube-controller-manager"),
             Subject::ServiceAccount("kube-system", "leader-election-controller"),
         ],
-        ..BindingRow::EMPTY
     },
     BindingRow {
         name: "system::leader-locking-kube-scheduler",
@@ -93,27 +90,23 @@ pub static BINDINGS: &[BindingRow] = &[
             Subject::User("system:kube-scheduler"),
             Subject::ServiceAccount("kube-system", "kube-scheduler"),
         ],
-        ..BindingRow::EMPTY
     },
     BindingRow {
         name: "system:controller:bootstrap-signer",
         namespace: "kube-system",
         role: "system:controller:bootstrap-signer",
         subjects: &[Subject::ServiceAccount("kube-system", "bootstrap-signer")],
-        ..BindingRow::EMPTY
     },
     BindingRow {
         name: "system:controller:cloud-provider",
         namespace: "kube-system",
         role: "system:controller:cloud-provider",
         subjects: &[Subject::ServiceAccount("kube-system", "cloud-provider")],
-        ..BindingRow::EMPTY
     },
     BindingRow {
         name: "system:controller:token-cleaner",
         namespace: "kube-system",
         role: "system:controller:token-cleaner",
         subjects: &[Subject::ServiceAccount("kube-system", "token-cleaner")],
-        ..BindingRow::EMPTY
     },
 ];
