@@ -3,6 +3,7 @@
 #   make up      a cluster on this machine, from the sources
 #   make down    nothing of it any more (PURGE=1: also the packages it installed)
 #   make test    all tests, unit to end-to-end
+#   make quick-test  the rules of the house and the tests that need neither a cluster nor a container runtime
 #   make images  the image archives alone
 #   make ci      what has to be green before a change is taken
 #   make bench   the numbers: start-up, memory, throughput
@@ -11,7 +12,7 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin:/root/.cargo/bin:/usr/local/cargo/bin
 XTASK := cargo xtask
 
-.PHONY: help up down test images ci bench
+.PHONY: help up down test quick-test images ci bench
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -24,6 +25,15 @@ down:
 
 test:
 	@$(XTASK) test
+
+# Packages whose tests touch nothing of the machine.
+QUICK := machinery api-types golden rules scheduler-core scheduler kube-proxy-core kube-proxy cluster-dns \
+	node-network controller-manager kubelet-core apiserver-auth apiserver-registry
+
+quick-test:
+	@$(XTASK) tidy
+	@$(XTASK) codegen --check
+	@cargo test $(addprefix -p ,$(QUICK)) --lib --tests
 
 images:
 	@$(XTASK) images

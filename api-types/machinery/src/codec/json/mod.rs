@@ -4,6 +4,7 @@
 
 mod decode;
 mod encode;
+mod go_names;
 pub mod scan;
 
 use serde_json::Value;
