@@ -67,6 +67,10 @@ verbs! {
     rollout "rollout" [] "Manage the rollout of a resource";
     wait "wait" [] "Wait for a specific condition on one or many resources";
     config "config" [] "Modify kubeconfig files";
+    describe "describe" [] "Show details of a specific resource or group of resources";
+    auth "auth" [] "Inspect authorization";
+    cordon "cordon" [] "Mark node as unschedulable";
+    uncordon "uncordon" [] "Mark node as schedulable";
     scale "scale" [] "Set a new size for a deployment, replica set, or replication controller";
     patch "patch" [] "Update fields of a resource";
     label "label" [] "Update the labels on a resource";

@@ -57,10 +57,10 @@ pub async fn converse(mut process: RemoteProcess, tty: bool, streams: &mut Strea
                 return;
             };
             loop {
-                if let Some(size) = size() {
-                    if resize.send(size).await.is_err() {
-                        return;
-                    }
+                if let Some(size) = size()
+                    && resize.send(size).await.is_err()
+                {
+                    return;
                 }
                 if changes.recv().await.is_none() {
                     return;

@@ -119,7 +119,7 @@ mod tests {
         check("create namespace x", "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: x\nspec: {}\nstatus: {}\n").await;
         check(
             "create configmap c --from-literal=a=1 -n y",
-            "apiVersion: v1\ndata:\n  a: \"1\"\nkind: ConfigMap\nmetadata:\n  name: c\n  namespace: y\n",
+            "apiVersion: v1\ndata:\n  a: \"1\"\nkind: ConfigMap\nmetadata:\n  name: c\n  namespace: \"y\"\n",
         )
         .await;
         check(
