@@ -10,18 +10,23 @@ mod serving;
 mod storage;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use apiserver_auth::authz::Authorizer;
 use apiserver_storage::Storage;
 use component_base::Shutdown;
 use component_base::health::{Endpoint as Check, Health};
 use component_base::metrics::Metrics;
 use component_base::tls::client::ServerAuthorities;
 use component_base::tls::server::identity_from_files;
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use self::authentication::Identities;
+use self::runtime_config::RuntimeConfig;
 use crate::chain::audit::Audit;
 use crate::chain::audit::log_file::{LogFile, Rotation};
 use crate::chain::audit::policy::Policy;
@@ -69,54 +74,127 @@ pub struct Running {
     pub finished: JoinHandle<()>,
 }
 
+/// What every later stage stands on.
+struct Base {
+    options: Options,
+    runtime_config: RuntimeConfig,
+    metrics: Metrics,
+    request_metrics: Arc<RequestMetrics>,
+    health: Health,
+    advertise_address: IpAddr,
+    storage: Arc<dyn Storage>,
+    /// Ends the loops, after the last request is answered.
+    loops: Shutdown,
+    /// Ends the taking in of requests.
+    shutdown: Shutdown,
+}
+
+/// The stores and who may do what with them.
+struct State {
+    resources: Arc<Resources>,
+    typed: Typed,
+    authorizer: Arc<dyn Authorizer>,
+    identities: Identities,
+}
+
 /// Starts a server; returns when it listens.
 pub async fn start(options: Options, backend: Backend, shutdown: Shutdown) -> anyhow::Result<Running> {
+    let base = base(options, backend, shutdown).await?;
+    let state = state(&base)?;
+    let api = api(&base, &state)?;
+    let listener = serving::listen(&base.options.serving).await?;
+    let address = listener.local_addr()?;
+    let chain = chain(&base, &state, api, address.port())?;
+    let tls = serving::tls(&base.options.serving, base.advertise_address, &base.loops)?;
+    let facts = hooks::Facts {
+        advertise_address: base.advertise_address,
+        port: address.port(),
+        authentication: state.identities.facts.clone(),
+    };
+    let published =
+        hooks::start(&base.options, &state.typed, &base.storage, facts, &base.health, &base.loops);
+    let finished = tokio::spawn(serve_until_shutdown(base, listener, tls, chain, published));
+    tracing::info!(%address, "serving securely");
+    Ok(Running { address, finished })
+}
+
+async fn base(options: Options, backend: Backend, shutdown: Shutdown) -> anyhow::Result<Base> {
     let broken = options.broken_rules(matches!(backend, Backend::Given(_)));
     if !broken.is_empty() {
         bail!("{}", broken.join("; "));
     }
     check_feature_gates(&options)?;
-    let runtime_config = runtime_config::RuntimeConfig::parse(&options.generic.runtime_config)
+    let runtime_config = RuntimeConfig::parse(&options.generic.runtime_config)
         .map_err(|reason| anyhow::anyhow!("--runtime-config: {reason}"))?;
-
     let metrics = Metrics::for_component();
-    let request_metrics = Arc::new(RequestMetrics::new(&metrics));
     let health = Health::new();
     health.add_shutdown(&shutdown);
-
-    // Work goes on until the last request is answered; only then its loops end.
     let loops = Shutdown::new();
-    let advertise_address = serving::advertise_address(&options.serving)?;
     let storage = storage::open(&options.etcd, backend, &loops).await?;
     storage::watch_health(&storage, &health, &loops);
+    Ok(Base {
+        advertise_address: serving::advertise_address(&options.serving)?,
+        request_metrics: Arc::new(RequestMetrics::new(&metrics)),
+        options,
+        runtime_config,
+        metrics,
+        health,
+        storage,
+        loops,
+        shutdown,
+    })
+}
 
+fn state(base: &Base) -> anyhow::Result<State> {
+    let Base { options, storage, loops, .. } = base;
     let policy_index = Arc::default();
-    let authorizer_cell = Arc::new(OnceLock::new());
+    // The stores need hooks that ask the authorizer, which in turn is fed from the stores.
+    let late_authorizer = Arc::new(OnceLock::new());
     let escalation = Arc::new(EscalationHooks {
         index: Arc::clone(&policy_index),
-        authorizer: Arc::clone(&authorizer_cell),
+        authorizer: Arc::clone(&late_authorizer),
     });
-    let mut write_hooks = hooks::WriteHooksOfRows::new(escalation, &options, &storage);
-    let transformed = encryption::Encryption::load(&options.etcd, &loops)?;
+    let mut write_hooks = hooks::WriteHooksOfRows::new(escalation, options, storage);
+    let encryption = encryption::Encryption::load(&options.etcd, loops)?;
+    let event_ttl = options.generic.event_ttl;
     let resources = Resources::builtin(&BuiltinOptions {
         entries: apiserver_registry::all(),
         root: options.etcd.etcd_prefix.trim_end_matches('/'),
-        storage: &|entry| transformed.around(&storage, entry),
+        storage: &|entry| encryption.around(storage, entry),
         hooks: &|entry| write_hooks.of(entry),
+        time_to_live: &|entry| (entry.facts.plural == "events").then_some(event_ttl),
         describe: descriptions::of_message_field,
     });
-    runtime_config.apply(&resources);
+    base.runtime_config.apply(&resources);
+    write_hooks.connect(&resources, loops);
     let typed = Typed::new(resources.clone());
-    write_hooks.connect(&resources, &loops);
 
-    let authorization = authorization::build(&options.generic, &typed, policy_index, &loops)?;
-    let authorizer = authorization.authorizer.clone();
+    let authorization = authorization::build(&options.generic, &typed, policy_index, loops)?;
+    let authorizer = authorization.authorizer;
     // Set once, here: nothing else holds the cell yet.
-    let _ = authorizer_cell.set(authorizer.clone());
+    let _ = late_authorizer.set(authorizer.clone());
     let getter = Arc::new(TokenObjects { typed: typed.clone() });
-    let identities = authentication::build(&options.authentication, getter, &loops)?;
+    let identities = authentication::build(&options.authentication, getter, loops)?;
 
-    let admission = admission::build(&options.generic, &typed, &authorizer)?;
+    let watched = resources.clone();
+    base.health.add("informer-sync", &[Check::Readyz], move || {
+        if watched.are_ready() { Ok(()) } else { Err("watch caches are not complete".to_owned()) }
+    });
+    for (name, synced) in authorization.synced {
+        let check = format!("poststarthook/start-authorization-{name}");
+        base.health.add_grouped(&check, Some("informer-sync"), &[Check::Readyz], move || {
+            let done = synced.load(Ordering::Acquire);
+            if done { Ok(()) } else { Err(format!("{name} are not complete")) }
+        });
+    }
+    Ok(State { resources, typed, authorizer, identities })
+}
+
+fn api(base: &Base, state: &State) -> anyhow::Result<Arc<Api>> {
+    let State { resources, typed, authorizer, identities } = state;
+    let options = &base.options;
+    let admission = admission::build(&options.generic, typed, authorizer)?;
+    let accounts = &options.authentication.service_account;
     let virtual_resources = Arc::new(VirtualResources {
         authorizer: authorizer.clone(),
         tokens: identities.tokens.clone(),
@@ -125,8 +203,8 @@ pub async fn start(options: Options, backend: Backend, shutdown: Shutdown) -> an
             typed: typed.clone(),
             issuer: identities.issuer.clone(),
             audiences: identities.audiences.clone(),
-            max_expiration_seconds: seconds(options.authentication.service_account.max_token_expiration),
-            extend_expiration: options.authentication.service_account.extend_token_expiration,
+            max_expiration_seconds: seconds(accounts.max_token_expiration),
+            extend_expiration: accounts.extend_token_expiration,
         },
     });
     let connector = Connector {
@@ -134,104 +212,79 @@ pub async fn start(options: Options, backend: Backend, shutdown: Shutdown) -> an
             typed: typed.clone(),
             preferred_address_types: options.kubelet.kubelet_preferred_address_types.clone(),
         },
-        dialer: dialer(&options, &loops)?,
+        dialer: dialer(options, &base.loops)?,
         authorizer: authorizer.clone(),
         admission: admission.clone(),
     };
-    let api = Arc::new(Api::new(
-        resources.clone(),
-        Shared {
-            admission,
-            authorizer: authorizer.clone(),
-            shutdown: shutdown.clone(),
-            min_request_timeout: Duration::from_secs(u64::from(options.generic.min_request_timeout)),
-            server_side: Arc::new(OwnMeans { connector, virtual_resources }),
-        },
-    ));
+    let shared = Shared {
+        admission,
+        authorizer: authorizer.clone(),
+        shutdown: base.shutdown.clone(),
+        min_request_timeout: Duration::from_secs(u64::from(options.generic.min_request_timeout)),
+        server_side: Arc::new(OwnMeans { connector, virtual_resources }),
+    };
+    Ok(Arc::new(Api::new(resources.clone(), shared)))
+}
 
-    let listener = serving::listen(&options.serving).await?;
-    let address = listener.local_addr()?;
-    let public = public_address(&options, advertise_address, address.port());
-    let catalog = Catalog::of_entries(apiserver_registry::all().iter().filter(|e| runtime_config.serves(e)));
-    let discovery = Arc::new(Discovery::new(catalog, public.clone()));
-    let openid = openid(&options, &identities, &public)?;
+fn chain(base: &Base, state: &State, api: Arc<Api>, port: u16) -> anyhow::Result<Arc<Chain>> {
+    let (options, identities) = (&base.options, &state.identities);
+    let public = public_address(options, base.advertise_address, port);
+    let served = apiserver_registry::all().iter().filter(|entry| base.runtime_config.serves(entry));
+    let discovery = Arc::new(Discovery::new(Catalog::of_entries(served), public.clone()));
     let router = Router {
         api,
         openapi: Arc::new(OpenApi::new(discovery.clone())),
         discovery,
-        openid,
-        health: health.clone(),
-        metrics: metrics.clone(),
+        openid: openid(options, identities, &public)?,
+        health: base.health.clone(),
+        metrics: base.metrics.clone(),
     };
-    let chain = Arc::new(Chain {
+    let flow_control = flow_control(&options.generic, &base.request_metrics, &base.metrics);
+    if let FlowControl::Fair(dispatcher) = &flow_control
+        && flow_control_objects::serves_configuration(&state.typed)
+    {
+        flow_control_objects::feed(&state.typed, dispatcher.clone(), &base.loops);
+    }
+    Ok(Arc::new(Chain {
         authentication: Authentication {
             authenticator: identities.authenticator.clone(),
             front_proxy: identities.front_proxy.clone(),
             audiences: identities.audiences.clone(),
         },
-        authorizer,
-        flow_control: flow_control(&options.generic, &request_metrics, &metrics),
-        audit: audit(&options, &metrics)?,
-        metrics: request_metrics,
+        authorizer: state.authorizer.clone(),
+        flow_control,
+        audit: audit(options, &base.metrics)?,
+        metrics: base.request_metrics.clone(),
         request_timeout: options.generic.request_timeout,
         hsts: serving::hsts(&options.serving)?,
         endpoint: Arc::new(router),
-    });
-    if let FlowControl::Fair(dispatcher) = &chain.flow_control
-        && flow_control_objects::serves_configuration(&typed)
-    {
-        flow_control_objects::feed(&typed, dispatcher.clone(), &loops);
-    }
-    let tls = serving::tls(&options.serving, advertise_address, &loops)?;
+    }))
+}
 
-    let watched = resources.clone();
-    health.add("informer-sync", &[Check::Readyz], move || {
-        if watched.are_ready() { Ok(()) } else { Err("watch caches are not complete".to_owned()) }
-    });
-    for (name, synced) in authorization.synced {
-        health.add_grouped(
-            &format!("poststarthook/start-authorization-{name}"),
-            Some("informer-sync"),
-            &[Check::Readyz],
-            move || {
-                let done = synced.load(std::sync::atomic::Ordering::Acquire);
-                if done { Ok(()) } else { Err(format!("{name} are not complete")) }
-            },
-        );
-    }
-    let published = hooks::start(
-        &options,
-        &typed,
-        &storage,
-        hooks::Facts { advertise_address, port: address.port(), authentication: identities.facts.clone() },
-        &health,
-        &loops,
-    );
-
-    let max_streams = match options.serving.http2_max_streams_per_connection {
+/// Serves until the shutdown, lets others know, and ends the loops behind the last request.
+async fn serve_until_shutdown(
+    base: Base,
+    listener: TcpListener,
+    tls: Arc<rustls::ServerConfig>,
+    chain: Arc<Chain>,
+    published: hooks::Published,
+) {
+    let limits = match base.options.serving.http2_max_streams_per_connection {
         0 => Http2Limits::default(),
         streams => Http2Limits { max_streams_per_connection: streams },
     };
-    let delay = options.generic.shutdown_delay_duration;
     let closing = Shutdown::new();
-    let finished = tokio::spawn({
-        let closing = closing.clone();
-        async move {
-            let serving = serve::serve(listener, tls, chain, max_streams, closing.clone(), GRACE);
-            let ending = async {
-                shutdown.wait().await;
-                tracing::info!("shutting down");
-                // Others learn first that they should go elsewhere.
-                published.withdraw().await;
-                tokio::time::sleep(delay).await;
-                closing.trigger();
-            };
-            tokio::join!(serving, ending);
-            loops.trigger();
-        }
-    });
-    tracing::info!(%address, "serving securely");
-    Ok(Running { address, finished })
+    let serving = serve::serve(listener, tls, chain, limits, closing.clone(), GRACE);
+    let ending = async {
+        base.shutdown.wait().await;
+        tracing::info!("shutting down");
+        // Others learn first that they should go elsewhere.
+        published.withdraw().await;
+        tokio::time::sleep(base.options.generic.shutdown_delay_duration).await;
+        closing.trigger();
+    };
+    tokio::join!(serving, ending);
+    base.loops.trigger();
 }
 
 fn flow_control(options: &GenericOptions, counters: &RequestMetrics, metrics: &Metrics) -> FlowControl {
@@ -274,7 +327,7 @@ fn dialer(options: &Options, loops: &Shutdown) -> anyhow::Result<Dialer> {
         // What proves our identity to extension servers must be usable before the first of them is called.
         identity_from_files(certificate, key).context("--proxy-client-cert-file")?;
     }
-    Ok(Dialer::new(identity, authorities)?)
+    Ok(Dialer::new(identity, authorities, kubelet.kubelet_timeout)?)
 }
 
 fn audit(options: &Options, metrics: &Metrics) -> anyhow::Result<Option<Arc<Audit>>> {
@@ -292,11 +345,7 @@ fn audit(options: &Options, metrics: &Metrics) -> anyhow::Result<Option<Arc<Audi
     Ok(Some(Arc::new(Audit::new(policy, log, strict, metrics))))
 }
 
-fn openid(
-    options: &Options,
-    identities: &authentication::Identities,
-    public: &str,
-) -> anyhow::Result<Option<OpenId>> {
+fn openid(options: &Options, identities: &Identities, public: &str) -> anyhow::Result<Option<OpenId>> {
     let accounts = &options.authentication.service_account;
     let Some(issuer) = accounts.issuers.first() else { return Ok(None) };
     let keys_uri = match accounts.jwks_uri.as_str() {

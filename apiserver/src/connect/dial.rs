@@ -19,8 +19,8 @@ use super::trust::OwnAuthority;
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// How long a connection may take to open.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection to a workload may take to open.
+const WORKLOAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Opens connections.
 pub struct Dialer {
@@ -28,14 +28,16 @@ pub struct Dialer {
     /// Whether kubelets are verified against a given authority, so that the name matters.
     kubelet_authority: bool,
     workload: TlsConnector,
+    kubelet_timeout: Duration,
 }
 
 impl Dialer {
     /// `identity` is the client certificate shown to kubelets, `authorities` what their certificates are
-    /// verified against.
+    /// verified against, `kubelet_timeout` how long a connection to one may take to open.
     pub fn new(
         identity: Option<Identity>,
         authorities: Option<Reloaded<ServerAuthorities>>,
+        kubelet_timeout: Duration,
     ) -> Result<Dialer, TlsError> {
         let kubelet_authority = authorities.is_some();
         let kubelet = match authorities {
@@ -46,6 +48,7 @@ impl Dialer {
             kubelet: kubelet.into(),
             kubelet_authority,
             workload: own_authority_config(None)?.into(),
+            kubelet_timeout,
         })
     }
 
@@ -70,7 +73,8 @@ impl Dialer {
             let stream = connector.connect(name, stream).await.map_err(|error| failed(&error))?;
             Ok(Box::new(stream) as Box<dyn Stream>)
         };
-        match tokio::time::timeout(DIAL_TIMEOUT, dial).await {
+        let longest = if target.peer == Peer::Kubelet { self.kubelet_timeout } else { WORKLOAD_TIMEOUT };
+        match tokio::time::timeout(longest, dial).await {
             Ok(outcome) => outcome,
             Err(_) => Err(failed(&format!("dial tcp {}: i/o timeout", target.authority()))),
         }

@@ -32,6 +32,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use apiserver_registry::{Entry, SubresourceKind, WriteHooks};
 use apiserver_storage::Storage;
@@ -68,6 +69,8 @@ pub struct BuiltinOptions<'a> {
     pub storage: &'a dyn Fn(&'static Entry) -> Arc<dyn Storage>,
     /// Work around the writes of a row.
     pub hooks: &'a dyn Fn(&'static Entry) -> Option<Arc<dyn WriteHooks>>,
+    /// How long objects of a row live, when it is not what its rules say.
+    pub time_to_live: &'a dyn Fn(&'static Entry) -> Option<Duration>,
     /// Documentation of fields.
     pub describe: Describe,
 }
@@ -151,6 +154,7 @@ fn start_store(options: &BuiltinOptions<'_>, entry: &'static Entry) -> Option<(&
         codec: Arc::new(BuiltinCodec::new(entry)?),
         rules: Rules::Builtin(entry.strategy),
         hooks: (options.hooks)(entry),
+        time_to_live: (options.time_to_live)(entry),
     });
     Some((stored.prefix, store))
 }

@@ -105,6 +105,8 @@ pub struct StoreOptions {
     pub rules: Rules,
     /// Work around writes that needs state outside the object.
     pub hooks: Option<Arc<dyn WriteHooks>>,
+    /// How long objects live, when it is not what the rules say (`--event-ttl`).
+    pub time_to_live: Option<Duration>,
 }
 
 /// The objects of one resource.
@@ -265,6 +267,6 @@ impl Store {
     }
 
     fn time_to_live(&self) -> Option<Duration> {
-        self.options.rules.time_to_live_seconds().map(Duration::from_secs)
+        self.options.time_to_live.or_else(|| self.options.rules.time_to_live_seconds().map(Duration::from_secs))
     }
 }

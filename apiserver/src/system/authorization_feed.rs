@@ -12,10 +12,10 @@ use apiserver_auth::authz::node::{NodeGraph, Vertex};
 use apiserver_auth::authz::rbac::PolicyIndex;
 use apiserver_storage::cacher::CachedObject;
 use component_base::Shutdown;
+use machinery::Message as _;
 use machinery::meta::v1::ObjectMeta;
 use machinery::schema::Message;
 use machinery::wire::Reader;
-use machinery::{Message as _, Resource as _};
 
 use super::follow::{Index, Relevance, follow};
 use super::typed::Typed;
@@ -181,6 +181,7 @@ fn pod_relevance(stored: &[u8]) -> Option<Relevance> {
 
 #[cfg(test)]
 mod tests {
+    use machinery::Resource;
     use serde_json::{Value, json};
 
     use super::*;

@@ -118,6 +118,7 @@ impl World {
             root: "/registry",
             storage: &|_| Arc::new(storage.clone()),
             hooks: &|_| None,
+            time_to_live: &|_| None,
             describe: |_, _| None,
         });
         let shared = Shared {
