@@ -28,7 +28,7 @@ test:
 
 # Packages whose tests touch nothing of the machine.
 QUICK := machinery api-types golden rules scheduler-core scheduler kube-proxy-core kube-proxy cluster-dns \
-	node-network controller-manager kubelet-core apiserver-auth
+	node-network controller-manager kubelet-core apiserver-auth apiserver-registry
 
 quick-test:
 	@$(XTASK) tidy

@@ -59,11 +59,15 @@ fn metadata() {
     check(json!({}), &[]);
     check(
         json!({ "metadata": { "name": "Web" } }),
-        &["metadata.name: Invalid value: \"Web\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"],
+        &[
+            "metadata.name: Invalid value: \"Web\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+        ],
     );
     check(
         json!({ "metadata": { "labels": { "a b": "c" } } }),
-        &["metadata.labels: Invalid value: \"a b\": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"],
+        &[
+            "metadata.labels: Invalid value: \"a b\": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
+        ],
     );
 }
 
@@ -78,10 +82,17 @@ fn containers() {
         json!({ "containers": [{ "name": "app", "image": "a" }, { "name": "app", "image": "a" }] }),
         &["spec.containers[1].name: Duplicate value: \"app\""],
     );
-    check_container(json!({ "image": " nginx" }), &["spec.containers[0].image: Invalid value: \" nginx\": must not have leading or trailing whitespace"]);
+    check_container(
+        json!({ "image": " nginx" }),
+        &[
+            "spec.containers[0].image: Invalid value: \" nginx\": must not have leading or trailing whitespace",
+        ],
+    );
     check_container(
         json!({ "imagePullPolicy": "Sometimes" }),
-        &["spec.containers[0].imagePullPolicy: Unsupported value: \"Sometimes\": supported values: \"Always\", \"IfNotPresent\", \"Never\""],
+        &[
+            "spec.containers[0].imagePullPolicy: Unsupported value: \"Sometimes\": supported values: \"Always\", \"IfNotPresent\", \"Never\"",
+        ],
     );
     check_container(
         json!({ "ports": [{ "containerPort": 0 }, { "containerPort": 80, "protocol": "HTTP" }] }),
@@ -92,11 +103,15 @@ fn containers() {
     );
     check_container(
         json!({ "ports": [{ "containerPort": 70000 }] }),
-        &["spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive"],
+        &[
+            "spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive",
+        ],
     );
     check_container(
         json!({ "terminationMessagePolicy": "Whatever" }),
-        &["spec.containers[0].terminationMessagePolicy: Unsupported value: \"Whatever\": supported values: \"File\", \"FallbackToLogsOnError\""],
+        &[
+            "spec.containers[0].terminationMessagePolicy: Unsupported value: \"Whatever\": supported values: \"File\", \"FallbackToLogsOnError\"",
+        ],
     );
 }
 
@@ -111,15 +126,21 @@ fn environment() {
     );
     check_container(
         json!({ "env": [{ "name": "A", "valueFrom": { "fieldRef": { "fieldPath": "metadata.nope" } } }] }),
-        &["spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Invalid value: \"metadata.nope\": error converting fieldPath: field label not supported: metadata.nope"],
+        &[
+            "spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Invalid value: \"metadata.nope\": error converting fieldPath: field label not supported: metadata.nope",
+        ],
     );
     check_container(
         json!({ "env": [{ "name": "A", "valueFrom": { "configMapKeyRef": { "key": "k" } } }] }),
-        &["spec.containers[0].env[0].valueFrom.configMapKeyRef.name: Invalid value: \"\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"],
+        &[
+            "spec.containers[0].env[0].valueFrom.configMapKeyRef.name: Invalid value: \"\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+        ],
     );
     check_container(
         json!({ "envFrom": [{}] }),
-        &["spec.containers[0].envFrom: Invalid value: \"\": must specify one of: `configMapRef` or `secretRef`"],
+        &[
+            "spec.containers[0].envFrom: Invalid value: \"\": must specify one of: `configMapRef` or `secretRef`",
+        ],
     );
 }
 
@@ -127,7 +148,9 @@ fn environment() {
 fn resources() {
     check_container(
         json!({ "resources": { "requests": { "cpu": "2" }, "limits": { "cpu": "1" } } }),
-        &["spec.containers[0].resources.requests: Invalid value: \"2\": must be less than or equal to cpu limit of 1"],
+        &[
+            "spec.containers[0].resources.requests: Invalid value: \"2\": must be less than or equal to cpu limit of 1",
+        ],
     );
     check_container(
         json!({ "resources": { "limits": { "memory": "-1" } } }),
@@ -151,7 +174,9 @@ fn resources() {
     );
     check_container(
         json!({ "resources": { "requests": { "example.com/gpu": "1" } } }),
-        &["spec.containers[0].resources.limits: Required value: Limit must be set for non overcommitable resources"],
+        &[
+            "spec.containers[0].resources.limits: Required value: Limit must be set for non overcommitable resources",
+        ],
     );
 }
 
@@ -171,7 +196,9 @@ fn probes_and_handlers() {
     );
     check_container(
         json!({ "readinessProbe": { "httpGet": { "port": 0 } } }),
-        &["spec.containers[0].readinessProbe.httpGet.port: Invalid value: 0: must be between 1 and 65535, inclusive"],
+        &[
+            "spec.containers[0].readinessProbe.httpGet.port: Invalid value: 0: must be between 1 and 65535, inclusive",
+        ],
     );
     check_container(
         json!({ "lifecycle": { "preStop": { "exec": { "command": [] } } } }),
@@ -179,7 +206,9 @@ fn probes_and_handlers() {
     );
     check_container(
         json!({ "livenessProbe": { "exec": { "command": ["a"] }, "timeoutSeconds": -1 } }),
-        &["spec.containers[0].livenessProbe.timeoutSeconds: Invalid value: -1: must be greater than or equal to 0"],
+        &[
+            "spec.containers[0].livenessProbe.timeoutSeconds: Invalid value: -1: must be greater than or equal to 0",
+        ],
     );
 }
 
@@ -220,11 +249,15 @@ fn volumes() {
 fn security() {
     check_container(
         json!({ "securityContext": { "privileged": true, "allowPrivilegeEscalation": false } }),
-        &["spec.containers[0].securityContext: Invalid value: {\"privileged\":true,\"allowPrivilegeEscalation\":false}: cannot set `allowPrivilegeEscalation` to false and `privileged` to true"],
+        &[
+            "spec.containers[0].securityContext: Invalid value: {\"privileged\":true,\"allowPrivilegeEscalation\":false}: cannot set `allowPrivilegeEscalation` to false and `privileged` to true",
+        ],
     );
     check_container(
         json!({ "securityContext": { "runAsUser": -1 } }),
-        &["spec.containers[0].securityContext.runAsUser: Invalid value: -1: must be between 0 and 2147483647, inclusive"],
+        &[
+            "spec.containers[0].securityContext.runAsUser: Invalid value: -1: must be between 0 and 2147483647, inclusive",
+        ],
     );
     check_spec(
         json!({ "securityContext": { "fsGroup": -1 } }),
@@ -232,11 +265,15 @@ fn security() {
     );
     check_container(
         json!({ "securityContext": { "seccompProfile": { "type": "Localhost" } } }),
-        &["spec.containers[0].securityContext.seccompProfile.localhostProfile: Required value: must be set when seccomp type is Localhost"],
+        &[
+            "spec.containers[0].securityContext.seccompProfile.localhostProfile: Required value: must be set when seccomp type is Localhost",
+        ],
     );
     check_spec(
         json!({ "hostNetwork": true, "containers": [{ "name": "app", "image": "a", "ports": [{ "containerPort": 80, "hostPort": 81 }] }] }),
-        &["spec.containers[0].ports[0].hostPort: Invalid value: 81: must match `containerPort` when `hostNetwork` is true"],
+        &[
+            "spec.containers[0].ports[0].hostPort: Invalid value: 81: must match `containerPort` when `hostNetwork` is true",
+        ],
     );
     check_spec(
         json!({ "securityContext": { "sysctls": [{ "name": "a", "value": "1" }, { "name": "a", "value": "1" }] } }),
@@ -248,19 +285,27 @@ fn security() {
 fn scheduling() {
     check_spec(
         json!({ "tolerations": [{ "key": "a", "operator": "Exists", "value": "b" }] }),
-        &["spec.tolerations[0].operator: Invalid value: \"b\": value must be empty when `operator` is 'Exists'"],
+        &[
+            "spec.tolerations[0].operator: Invalid value: \"b\": value must be empty when `operator` is 'Exists'",
+        ],
     );
     check_spec(
         json!({ "tolerations": [{ "operator": "Equal", "value": "b" }] }),
-        &["spec.tolerations[0].operator: Invalid value: \"Equal\": operator must be Exists when `key` is empty, which means \"match all values and all keys\""],
+        &[
+            "spec.tolerations[0].operator: Invalid value: \"Equal\": operator must be Exists when `key` is empty, which means \"match all values and all keys\"",
+        ],
     );
     check_spec(
         json!({ "affinity": { "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": { "nodeSelectorTerms": [] } } } }),
-        &["spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms: Required value: must have at least one node selector term"],
+        &[
+            "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms: Required value: must have at least one node selector term",
+        ],
     );
     check_spec(
         json!({ "affinity": { "nodeAffinity": { "preferredDuringSchedulingIgnoredDuringExecution": [{ "weight": 0, "preference": {} }] } } }),
-        &["spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight: Invalid value: 0: must be in the range 1-100"],
+        &[
+            "spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight: Invalid value: 0: must be in the range 1-100",
+        ],
     );
     check_spec(
         json!({ "affinity": { "podAntiAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": [{ "labelSelector": {} }] } } }),
@@ -276,7 +321,9 @@ fn scheduling() {
     );
     check_spec(
         json!({ "nodeSelector": { "a": "b c" } }),
-        &["spec.nodeSelector: Invalid value: \"b c\": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"],
+        &[
+            "spec.nodeSelector: Invalid value: \"b c\": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')",
+        ],
     );
 }
 
@@ -284,11 +331,15 @@ fn scheduling() {
 fn pod_wide_fields() {
     check_spec(
         json!({ "restartPolicy": "Sometimes" }),
-        &["spec.restartPolicy: Unsupported value: \"Sometimes\": supported values: \"Always\", \"OnFailure\", \"Never\""],
+        &[
+            "spec.restartPolicy: Unsupported value: \"Sometimes\": supported values: \"Always\", \"OnFailure\", \"Never\"",
+        ],
     );
     check_spec(
         json!({ "dnsPolicy": "Whatever" }),
-        &["spec.dnsPolicy: Unsupported value: \"Whatever\": supported values: \"ClusterFirstWithHostNet\", \"ClusterFirst\", \"Default\", \"None\""],
+        &[
+            "spec.dnsPolicy: Unsupported value: \"Whatever\": supported values: \"ClusterFirstWithHostNet\", \"ClusterFirst\", \"Default\", \"None\"",
+        ],
     );
     check_spec(
         json!({ "dnsPolicy": "None" }),
@@ -300,11 +351,15 @@ fn pod_wide_fields() {
     );
     check_spec(
         json!({ "hostAliases": [{ "ip": "300.1.1.1" }] }),
-        &["spec.hostAliases[0].ip: Invalid value: \"300.1.1.1\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"],
+        &[
+            "spec.hostAliases[0].ip: Invalid value: \"300.1.1.1\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
+        ],
     );
     check_spec(
         json!({ "readinessGates": [{ "conditionType": "a b" }] }),
-        &["spec.readinessGates[0].conditionType: Invalid value: \"a b\": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"],
+        &[
+            "spec.readinessGates[0].conditionType: Invalid value: \"a b\": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
+        ],
     );
     check_spec(
         json!({ "initContainers": [{ "name": "app", "image": "a" }] }),
@@ -312,13 +367,18 @@ fn pod_wide_fields() {
     );
     check_spec(
         json!({ "initContainers": [{ "name": "init", "image": "a", "livenessProbe": { "exec": { "command": ["a"] } } }] }),
-        &["spec.initContainers[0].livenessProbe: Forbidden: may not be set for init containers without restartPolicy=Always"],
+        &[
+            "spec.initContainers[0].livenessProbe: Forbidden: may not be set for init containers without restartPolicy=Always",
+        ],
     );
     check_spec(
         json!({ "ephemeralContainers": [{ "name": "debug", "image": "a" }] }),
         &["spec.ephemeralContainers: Forbidden: cannot be set on create"],
     );
-    check_spec(json!({ "hostname": "a.b" }), &["spec.hostname: Invalid value: \"a.b\": must not contain dots"]);
+    check_spec(
+        json!({ "hostname": "a.b" }),
+        &["spec.hostname: Invalid value: \"a.b\": must not contain dots"],
+    );
 }
 
 #[track_caller]
@@ -338,13 +398,35 @@ fn check_update(old: Value, new: Value, expected: &[&str]) {
 fn updates() {
     let image = |image: &str| json!({ "spec": { "containers": [{ "name": "app", "image": image }] } });
     check_update(image("a"), image("b"), &[]);
-    check_update(image("a"), json!({ "spec": { "nodeName": "n" } }), &["spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"]);
+    check_update(
+        image("a"),
+        json!({ "spec": { "nodeName": "n" } }),
+        &[
+            "spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
+        ],
+    );
     check_update(
         json!({ "spec": { "tolerations": [{ "key": "a", "operator": "Exists" }] } }),
         json!({}),
-        &["spec.tolerations: Forbidden: existing toleration can not be modified except its tolerationSeconds"],
+        &[
+            "spec.tolerations: Forbidden: existing toleration can not be modified except its tolerationSeconds",
+        ],
     );
-    check_update(json!({}), json!({ "spec": { "tolerations": [{ "key": "a", "operator": "Exists" }] } }), &[]);
-    check_update(json!({ "spec": { "activeDeadlineSeconds": 5 } }), json!({ "spec": { "activeDeadlineSeconds": 9 } }), &["spec.activeDeadlineSeconds: Invalid value: 9: must be less than or equal to previous value"]);
-    check_update(json!({}), json!({ "spec": { "schedulingGates": [{ "name": "a.b/c" }] } }), &["spec.schedulingGates[0].name: Forbidden: only deletion is allowed, but found new scheduling gate 'a.b/c'"]);
+    check_update(
+        json!({}),
+        json!({ "spec": { "tolerations": [{ "key": "a", "operator": "Exists" }] } }),
+        &[],
+    );
+    check_update(
+        json!({ "spec": { "activeDeadlineSeconds": 5 } }),
+        json!({ "spec": { "activeDeadlineSeconds": 9 } }),
+        &["spec.activeDeadlineSeconds: Invalid value: 9: must be less than or equal to previous value"],
+    );
+    check_update(
+        json!({}),
+        json!({ "spec": { "schedulingGates": [{ "name": "a.b/c" }] } }),
+        &[
+            "spec.schedulingGates[0].name: Forbidden: only deletion is allowed, but found new scheduling gate 'a.b/c'",
+        ],
+    );
 }
