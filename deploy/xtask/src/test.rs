@@ -14,6 +14,8 @@ use crate::{
 
 /// The package of the tests that need a running cluster.
 const CLUSTER_TESTS: &str = "e2e";
+/// Where `up` puts ours.
+const OUR_KUBECTL: &str = "/usr/local/bin/kubectl";
 
 /// Rules and generated files, then all tests.
 pub fn ci(root: &Path) -> Result<()> {
@@ -40,20 +42,42 @@ pub fn all(root: &Path, skip_cluster: bool) -> Result<()> {
     if skip_cluster {
         return Ok(());
     }
+    if cluster::is_up() {
+        announce("the cluster that runs on this machine is used, and stays");
+        return end_to_end(root, &triple, &["user"]);
+    }
     announce("a cluster on this machine");
     let options = UpOptions { profile: Profile::Dev, skip_build: false, skip_demo: false };
     let outcome = cluster::up(root, options).and_then(|()| {
-        announce("end-to-end tests");
-        show(
-            cargo(root, &["test", "-p", CLUSTER_TESTS])
-                .args(target)
-                .args(["--", "--test-threads=1", "--nocapture"])
-                .env("KUBECONFIG", "/etc/kubernetes/admin.conf"),
-        )
+        end_to_end(root, &triple, &["user", "faults"])?;
+        announce("the power is cut, and comes back");
+        cluster::cut_power()?;
+        cluster::up(root, UpOptions { skip_build: true, skip_demo: true, ..options })?;
+        end_to_end(root, &triple, &["comeback"])
     });
     announce("taking the cluster down");
     let down = cluster::down(true);
     outcome.and(down)
+}
+
+/// Runs suites of the end-to-end tests on the cluster of this machine, what users type with upstream's kubectl and
+/// with ours.
+fn end_to_end(root: &Path, triple: &str, suites: &[&str]) -> Result<()> {
+    for suite in suites {
+        let judges: &[Option<&str>] = if *suite == "user" { &[None, Some(OUR_KUBECTL)] } else { &[None] };
+        for kubectl in judges {
+            announce(&format!("end-to-end tests: {suite}, {}", kubectl.unwrap_or("upstream's kubectl")));
+            let mut tests = cargo(root, &["test", "-p", CLUSTER_TESTS, "--target", triple, "--test", suite]);
+            tests
+                .args(["--", "--test-threads=1", "--nocapture"])
+                .env("KUBECONFIG", cluster::ADMIN_KUBECONFIG);
+            if let Some(kubectl) = kubectl {
+                tests.env("UPSTREAM_KUBECTL", kubectl);
+            }
+            show(&mut tests)?;
+        }
+    }
+    Ok(())
 }
 
 fn cargo(root: &Path, words: &[&str]) -> Command {

@@ -1,7 +1,9 @@
 //! What a user does with a running cluster, by kubectl: the means of the end-to-end tests.
 //!
 //! The cluster is that of `KUBECONFIG`; without one the tests say so and pass. The judge is upstream's kubectl
-//! (`UPSTREAM_KUBECTL`, else `/usr/bin/kubectl`), where there is none, ours.
+//! (`UPSTREAM_KUBECTL`, else `/usr/bin/kubectl`), where there is none, ours; `UPSTREAM_KUBECTL` may name ours as well.
+
+pub mod processes;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

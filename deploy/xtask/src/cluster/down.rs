@@ -84,7 +84,7 @@ fn reset() -> Result<()> {
 
 /// Ends the helpers of containers that our containerd left running, and what they run. Those of another
 /// containerd on this machine have another socket.
-fn end_shims() {
+pub(super) fn end_shims() {
     let Some(shim) = find_program("containerd-shim-runc-v2") else { return };
     let ours: Vec<u32> = services::processes_of(&shim)
         .into_iter()
@@ -123,7 +123,7 @@ fn descendants(of: &[u32]) -> Vec<u32> {
     found
 }
 
-fn unmount(record: &Record) -> Vec<String> {
+pub(super) fn unmount(record: &Record) -> Vec<String> {
     let mut folders: Vec<PathBuf> =
         ["/var/lib/kubelet", "/run/netns", "/var/run/netns"].map(PathBuf::from).to_vec();
     if record.started_containerd {
@@ -143,7 +143,7 @@ fn unmount(record: &Record) -> Vec<String> {
         .collect()
 }
 
-fn remove_network() {
+pub(super) fn remove_network() {
     let namespaces = std::fs::read_dir("/run/netns").into_iter().flatten().filter_map(Result::ok);
     for name in namespaces.filter_map(|entry| entry.file_name().into_string().ok()) {
         // One with processes in it is another runtime's.
@@ -170,7 +170,7 @@ fn remove_network() {
 }
 
 /// Removes the control groups of pods, innermost first.
-fn remove_cgroups() {
+pub(super) fn remove_cgroups() {
     let mut roots = vec![PathBuf::from("/sys/fs/cgroup")];
     roots.extend(folders_in(Path::new("/sys/fs/cgroup")));
     for root in roots {

@@ -6,6 +6,7 @@ mod demo;
 mod down;
 mod install;
 mod packages;
+mod power;
 mod record;
 mod services;
 mod steps;
@@ -14,12 +15,13 @@ mod up;
 use std::path::Path;
 
 pub use down::down;
+pub use power::cut as cut_power;
 pub use up::{UpOptions, up};
 
 /// Where everything that `up` remembers is.
 const RECORD_DIR: &str = "/var/lib/kube-up";
 /// The administrator's kubeconfig.
-const ADMIN_KUBECONFIG: &str = "/etc/kubernetes/admin.conf";
+pub const ADMIN_KUBECONFIG: &str = "/etc/kubernetes/admin.conf";
 /// Where programs go: never where the distribution puts its own.
 const PROGRAMS_DIR: &str = "/usr/local/bin";
 /// Where `kubeadm init` looks for image archives.
@@ -30,4 +32,9 @@ const SUPERVISOR_DIR: &str = "/etc/kube-supervisor";
 /// Whether systemd is the first process.
 fn uses_systemd() -> bool {
     Path::new("/run/systemd/system").is_dir()
+}
+
+/// Whether an earlier `up` left a cluster here.
+pub fn is_up() -> bool {
+    record::Record::exists() && Path::new(ADMIN_KUBECONFIG).exists()
 }
