@@ -150,12 +150,7 @@ enum Access {
 }
 
 /// Gives a volume to the pod's `fsGroup`.
-async fn give_to_group(
-    context: &Context,
-    pod: &Pod,
-    path: &Path,
-    access: Access,
-) -> Result<(), VolumeError> {
+async fn give_to_group(context: &Context, pod: &Pod, path: &Path, access: Access) -> Result<(), VolumeError> {
     let security = pod.spec.security_context.as_ref();
     let Some(gid) = security.and_then(|security| security.fs_group).and_then(|gid| u32::try_from(gid).ok())
     else {

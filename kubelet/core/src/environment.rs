@@ -259,10 +259,12 @@ mod tests {
     use super::*;
 
     fn sources() -> Sources {
-        let mut map = ConfigMap::default();
-        map.data = [("color".to_owned(), "blue".to_owned())].into();
-        let mut secret = Secret::default();
-        secret.data = [("pw".to_owned(), b"x".to_vec()), ("bin".to_owned(), vec![0xff])].into();
+        let map =
+            ConfigMap { data: [("color".to_owned(), "blue".to_owned())].into(), ..ConfigMap::default() };
+        let secret = Secret {
+            data: [("pw".to_owned(), b"x".to_vec()), ("bin".to_owned(), vec![0xff])].into(),
+            ..Secret::default()
+        };
         Sources {
             config_maps: [("cm".to_owned(), Arc::new(map))].into(),
             secrets: [("s".to_owned(), Arc::new(secret))].into(),

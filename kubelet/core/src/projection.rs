@@ -274,11 +274,12 @@ mod tests {
     use crate::testing::pod;
 
     fn objects() -> Objects {
-        let mut map = ConfigMap::default();
-        map.data = [("a".to_owned(), "1".to_owned())].into();
-        map.binary_data = [("b".to_owned(), vec![2])].into();
-        let mut secret = Secret::default();
-        secret.data = [("key".to_owned(), b"x".to_vec())].into();
+        let map = ConfigMap {
+            data: [("a".to_owned(), "1".to_owned())].into(),
+            binary_data: [("b".to_owned(), vec![2])].into(),
+            ..ConfigMap::default()
+        };
+        let secret = Secret { data: [("key".to_owned(), b"x".to_vec())].into(), ..Secret::default() };
         Objects {
             config_maps: [("cm".to_owned(), Arc::new(map))].into(),
             secrets: [("s".to_owned(), Arc::new(secret))].into(),

@@ -13,9 +13,10 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use api_types::core::v1::{HostIP, Pod, PodCondition, PodIP, PodStatus};
+use api_types::core::v1::{HostIP, Pod, PodCondition, PodIP, PodStatus, ResourceRequirements};
 use jiff::Timestamp;
 use machinery::Time;
+use rules::core::v1::pod::resources;
 
 use crate::actions::{ResourceAmounts, Verdicts};
 use crate::observed::ObservedPod;
@@ -69,8 +70,14 @@ pub fn generate(inputs: StatusInputs<'_>) -> PodStatus {
         nominated_node_name: pod.status.nominated_node_name.clone(),
         resize: pod.status.resize.clone(),
         resource_claim_statuses: pod.status.resource_claim_statuses.clone(),
+        allocated_resources: resources::requests(pod, resources::Accounting::default()),
         ..PodStatus::default()
     };
+    status.resources = Some(Box::new(ResourceRequirements {
+        requests: status.allocated_resources.clone(),
+        limits: resources::limits(pod, resources::Accounting::default()),
+        ..ResourceRequirements::default()
+    }));
     set_pod_ips(&mut status, &pod_ips(inputs), inputs.host_ips);
     status.container_statuses = containers::regular(inputs);
     status.init_container_statuses = containers::init(inputs);

@@ -1,13 +1,29 @@
 //! Takes a wanted change of resources in, or says why it has to wait.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api_types::core::v1::{Container, Pod, PodCondition, ResourceRequirements};
+use api_types::core::v1::{Pod, PodCondition, ResourceRequirements};
 use jiff::Timestamp;
 use kubelet_core::actions;
 use machinery::Message;
+use serde_json::Value;
 
 use super::worker::{RETRY, Worker};
+
+/// The key of the pod-level resources; no container has an empty name.
+const POD_LEVEL: &str = "";
+
+/// What the spec asks for, by container.
+fn wanted_resources(pod: &Pod) -> BTreeMap<String, Value> {
+    let containers = pod.spec.containers.iter().chain(&pod.spec.init_containers);
+    let mut wanted: BTreeMap<String, Value> =
+        containers.map(|container| (container.name.clone(), container.resources.to_value())).collect();
+    if let Some(resources) = &pod.spec.resources {
+        wanted.insert(POD_LEVEL.to_owned(), resources.to_value());
+    }
+    wanted
+}
 
 impl Worker {
     /// The pod with the resources this node allocated to it. A change the spec asks for is allocated when the node has
@@ -16,41 +32,28 @@ impl Worker {
         if !actions::is_resizable(pod) {
             return (pod.clone(), None);
         }
-        let mut changed = false;
-        let mut wanted = pod.as_ref().clone();
-        let mut differs = false;
-        for container in wanted.spec.containers.iter_mut().chain(&mut wanted.spec.init_containers) {
-            let spec = container.resources.to_value();
-            match self.allocation.allocated.get(&container.name) {
-                None => {
-                    // First sight: what admission let in is what is allocated.
-                    self.allocation.allocated.insert(container.name.clone(), spec);
-                    changed = true;
-                }
-                Some(allocated) if *allocated == spec => {}
-                Some(_) => differs = true,
-            }
+        let wanted = wanted_resources(pod);
+        if self.allocation.allocated.is_empty() {
+            // First sight: what admission let in is what is allocated.
+            self.allocation.allocated = wanted;
+            self.store_allocation();
+            return (pod.clone(), None);
         }
-        if !differs {
-            if changed {
-                self.store_allocation();
-            }
+        if self.allocation.allocated == wanted {
             self.resize_conditions = self.in_progress(pod);
             return (pod.clone(), None);
         }
         match self.room_for(pod) {
             Ok(()) => {
-                for container in pod.spec.containers.iter().chain(&pod.spec.init_containers) {
-                    self.allocation.allocated.insert(container.name.clone(), container.resources.to_value());
-                }
+                self.allocation.allocated = wanted;
                 self.store_allocation();
+                // The pod's own cgroup changes with its containers'.
+                self.volumes_at = None;
                 self.resize_conditions = self.in_progress(pod);
                 (pod.clone(), None)
             }
             Err((reason, message)) => {
-                for container in wanted.spec.containers.iter_mut().chain(&mut wanted.spec.init_containers) {
-                    self.keep_allocated(container);
-                }
+                let kept = self.with_kept_resources(pod);
                 let now = self.context.now();
                 let since = self.resize_conditions.iter().find(|known| known.type_ == "PodResizePending");
                 let last_transition_time = since
@@ -65,17 +68,25 @@ impl Worker {
                     ..PodCondition::default()
                 }];
                 let again = kubelet_core::backoff::later(now, RETRY);
-                (Arc::new(wanted), (reason == "Deferred").then_some(again))
+                (Arc::new(kept), (reason == "Deferred").then_some(again))
             }
         }
     }
 
-    fn keep_allocated(&self, container: &mut Container) {
-        if let Some(value) = self.allocation.allocated.get(&container.name)
-            && let Ok(resources) = ResourceRequirements::from_value(value)
-        {
-            container.resources = resources;
+    /// The pod with the resources it has, whatever its spec asks for.
+    fn with_kept_resources(&self, pod: &Pod) -> Pod {
+        let allocated = |name: &str| {
+            let value = self.allocation.allocated.get(name)?;
+            ResourceRequirements::from_value(value).ok()
+        };
+        let mut kept = pod.clone();
+        for container in kept.spec.containers.iter_mut().chain(&mut kept.spec.init_containers) {
+            if let Some(resources) = allocated(&container.name) {
+                container.resources = resources;
+            }
         }
+        kept.spec.resources = allocated(POD_LEVEL).map(Box::new);
+        kept
     }
 
     /// `PodResizeInProgress` while what is applied is not yet what is allocated.

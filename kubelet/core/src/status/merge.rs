@@ -178,6 +178,7 @@ pub fn with_api_status(api: &PodStatus, ours: &PodStatus, may_run: bool, now: Ti
     status.conditions = conditions;
     status.resource_claim_statuses = api.resource_claim_statuses.clone();
     status.extended_resource_claim_status = api.extended_resource_claim_status.clone();
+    status.node_allocatable_resource_claim_statuses = api.node_allocatable_resource_claim_statuses.clone();
     if ends && may_run {
         status.phase = api.phase.clone();
         status.reason = api.reason.clone();
