@@ -33,7 +33,7 @@ use crate::cluster::Cluster;
 use crate::config::{self, KubeletConfiguration};
 use crate::context::{Context, Ports};
 use crate::events::{Kind, Record, Recorder};
-use crate::housekeeping::{self, ContainerGc};
+use crate::housekeeping::{self, ContainerGc, ImageCollector};
 use crate::metrics::KubeletMetrics;
 use crate::mirrors;
 use crate::node::addresses::{self, NodeIpFlag};
@@ -328,8 +328,9 @@ fn start_node(
         minimum_age: options.minimum_container_ttl_duration,
     };
     let containers = ContainerGc { policy };
-    housekeeping::start(tasks, context, &parts.cache, &parts.manager, containers, shutdown);
     let config = &context.config;
+    let images = ImageCollector::new(config);
+    housekeeping::start(tasks, context, &parts.cache, &parts.manager, containers, &images, shutdown);
     let thresholds = kubelet_core::eviction::parse_thresholds(
         &config.hard_thresholds(),
         &config.eviction_soft,
@@ -340,6 +341,7 @@ fn start_node(
         context: context.clone(),
         cache: parts.cache.clone(),
         manager: parts.manager.clone(),
+        images,
         events: events.clone(),
         changed: parts.node_changed.clone(),
     };

@@ -15,6 +15,7 @@ use crate::observing::PodCache;
 use crate::pods::ManagerHandle;
 
 pub use self::containers::ContainerGc;
+pub use self::images::ImageCollector;
 
 /// Starts every loop.
 pub fn start(
@@ -23,17 +24,23 @@ pub fn start(
     cache: &Arc<PodCache>,
     manager: &Arc<ManagerHandle>,
     containers: ContainerGc,
+    images: &Arc<ImageCollector>,
     shutdown: &Shutdown,
 ) {
     tasks.spawn(containers.run(context.clone(), cache.clone(), manager.clone(), shutdown.clone()));
-    tasks.spawn(images::run(context.clone(), cache.clone(), shutdown.clone()));
+    tasks.spawn(images.clone().run(context.clone(), cache.clone(), shutdown.clone()));
     tasks.spawn(directories::run(context.clone(), cache.clone(), manager.clone(), shutdown.clone()));
     tasks.spawn(logs::run(context.clone(), shutdown.clone()));
 }
 
-/// Frees disk at once: every dead container, every unused image.
-pub async fn reclaim_disk(context: &Arc<Context>, cache: &Arc<PodCache>, manager: &Arc<ManagerHandle>) {
+/// Frees disk at once: every dead container, every unused image that is not just brought here.
+pub async fn reclaim_disk(
+    context: &Arc<Context>,
+    cache: &Arc<PodCache>,
+    manager: &Arc<ManagerHandle>,
+    images: &ImageCollector,
+) {
     let policy = kubelet_core::garbage::ContainerGcPolicy { keep_per_container: 0, ..Default::default() };
     ContainerGc { policy }.collect(context, cache, manager).await;
-    images::remove_unused(context, cache).await;
+    images.remove_unused(context, cache).await;
 }

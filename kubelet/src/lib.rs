@@ -11,7 +11,7 @@ pub mod config;
 pub mod context;
 mod credentials;
 pub mod events;
-mod housekeeping;
+pub mod housekeeping;
 mod measuring;
 pub mod metrics;
 mod mirrors;

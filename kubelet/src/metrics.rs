@@ -18,6 +18,8 @@ pub struct KubeletMetrics {
     pub relist_seconds: HistogramVec,
     /// By `eviction_signal`.
     pub evictions: IntCounterVec,
+    /// By `reason`: `age` or `space`.
+    pub collected_images: IntCounterVec,
     /// By `probe_type`, `result`, `container`, `pod`, `namespace` and `pod_uid`.
     pub probes: IntCounterVec,
     running_pods: IntGaugeVec,
@@ -63,6 +65,11 @@ impl KubeletMetrics {
                 "kubelet_evictions",
                 "[ALPHA] Cumulative number of pod evictions by eviction signal",
                 &["eviction_signal"],
+            ),
+            collected_images: metrics.int_counter(
+                "kubelet_image_garbage_collected_total",
+                "[ALPHA] Total number of images garbage collected by the kubelet, whether through disk usage or image age.",
+                &["reason"],
             ),
             probes: probes.int_counter(
                 "prober_probe_total",

@@ -19,6 +19,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::context::Context;
 use crate::events::Kind;
+use crate::housekeeping::{self, ImageCollector};
 use crate::observing::PodCache;
 use crate::pods::{ManagerHandle, PodEvent};
 
@@ -32,6 +33,8 @@ pub struct PressureWatch {
     pub context: Arc<Context>,
     pub cache: Arc<PodCache>,
     pub manager: Arc<ManagerHandle>,
+    /// Deletes images when disk runs short.
+    pub images: Arc<ImageCollector>,
     pub events: mpsc::UnboundedSender<PodEvent>,
     /// Told when a pressure comes or goes.
     pub changed: Arc<Notify>,
@@ -173,7 +176,7 @@ impl PressureWatch {
         if threshold.signal.condition() != "DiskPressure" {
             return false;
         }
-        crate::housekeeping::reclaim_disk(&self.context, &self.cache, &self.manager).await;
+        housekeeping::reclaim_disk(&self.context, &self.cache, &self.manager, &self.images).await;
         true
     }
 

@@ -112,14 +112,41 @@ fn is_used(image: &ImageSummary, used: &HashSet<String>) -> bool {
         || image.repo_tags.iter().chain(&image.repo_digests).any(|name| used.contains(name))
 }
 
+/// The percentage of a file system that is in use.
+pub fn used_percent(capacity: u64, available: u64) -> u64 {
+    100 - available.min(capacity) * 100 / capacity.max(1)
+}
+
+/// What users read when deleting images did not free enough.
+pub fn insufficient_space(used_percent: u64, capacity: u64, freed: u64) -> String {
+    format!(
+        "Insufficient free disk space on the node's image filesystem ({used_percent}% of {} used). Failed to free \
+         sufficient space by deleting unused images (freed {freed} bytes). Investigate disk usage, as it could be used \
+         by active images, logs, volumes, or other data.",
+        readable_size(capacity)
+    )
+}
+
+/// A size in the largest fitting unit, to a tenth.
+fn readable_size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["TiB", "GiB", "MiB", "KiB"];
+    let unit = UNITS.iter().zip([40_u32, 30, 20, 10]).find(|(_, shift)| bytes >> shift > 0);
+    match unit {
+        Some((unit, shift)) => {
+            let tenths = (u128::from(bytes) * 10 + (1 << (shift - 1))) >> shift;
+            format!("{}.{} {unit}", tenths / 10, tenths % 10)
+        }
+        None => format!("{bytes} B"),
+    }
+}
+
 /// Bytes to free so that use falls to the low mark; `None` when it is below the high one.
 pub fn bytes_over(policy: &ImageGcPolicy, capacity: u64, available: u64) -> Option<u64> {
     if capacity == 0 || policy.high_percent >= 100 {
         return None;
     }
     let available = available.min(capacity);
-    let used_percent = 100 - available * 100 / capacity;
-    if used_percent < policy.high_percent {
+    if used_percent(capacity, available) < policy.high_percent {
         return None;
     }
     let target = capacity * (100 - policy.low_percent.min(100)) / 100;
@@ -153,6 +180,16 @@ mod tests {
             records.to_free(&images, &none, 5, Duration::from_secs(501), now()).0,
             Vec::<String>::new()
         );
+    }
+
+    #[test]
+    fn sizes() {
+        let check = |bytes, expected: &str| assert_eq!(readable_size(bytes), expected);
+        check(512, "512 B");
+        check(1536, "1.5 KiB");
+        check(5 << 20, "5.0 MiB");
+        check((100 << 30) + (1 << 29), "100.5 GiB");
+        check(2 << 40, "2.0 TiB");
     }
 
     #[test]

@@ -1,18 +1,17 @@
 //! Pods on a simulated node, from creation to removal, in paused time.
 
-mod world;
-
 use std::time::Duration;
 
 use api_types::core::v1::{Pod, PodStatus};
 use kubelet::pods::PodEvent;
 use kubelet_core::pod_lifecycle::Eviction;
 use machinery::Quantity;
-use world::{World, deleted, pod};
+
+use crate::world::{World, deleted, pod};
 
 const WEB: &str = r#"{"terminationGracePeriodSeconds":20,"containers":[{"name":"web","image":"img:1"}]}"#;
 
-fn ready(status: &PodStatus) -> bool {
+pub(crate) fn ready(status: &PodStatus) -> bool {
     status.conditions.iter().any(|known| known.type_ == "Ready" && known.status == "True")
 }
 

@@ -14,14 +14,14 @@ use parking_lot::Mutex;
 use super::runtime::SimulatedRuntime;
 
 /// All ports of a simulated node.
-pub fn simulated(runtime: Arc<SimulatedRuntime>) -> Ports {
+pub fn simulated(runtime: Arc<SimulatedRuntime>, machine: Arc<SimulatedMachine>) -> Ports {
     Ports {
         images: runtime.clone(),
         prober: runtime.clone(),
         runtime,
         mounts: Arc::new(SimulatedMounts::default()),
         cgroups: Arc::new(SimulatedCgroups::default()),
-        machine: Arc::new(SimulatedMachine),
+        machine,
     }
 }
 
@@ -136,8 +136,18 @@ impl Cgroups for SimulatedCgroups {
     }
 }
 
-/// A machine with nothing to tell.
-pub struct SimulatedMachine;
+/// A machine that tells nothing but how full its disk is.
+#[derive(Default)]
+pub struct SimulatedMachine {
+    disk: Mutex<FilesystemUsage>,
+}
+
+impl SimulatedMachine {
+    /// Makes every file system this full.
+    pub fn set_disk(&self, capacity_bytes: u64, available_bytes: u64) {
+        *self.disk.lock() = FilesystemUsage { capacity_bytes, available_bytes, ..FilesystemUsage::default() };
+    }
+}
 
 #[async_trait]
 impl Machine for SimulatedMachine {
@@ -150,7 +160,7 @@ impl Machine for SimulatedMachine {
     }
 
     async fn filesystem(&self, _path: &Path) -> Result<FilesystemUsage, MachineError> {
-        Ok(FilesystemUsage::default())
+        Ok(self.disk.lock().clone())
     }
 
     async fn processes(&self) -> Result<ProcessCount, MachineError> {

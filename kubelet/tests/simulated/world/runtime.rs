@@ -23,7 +23,8 @@ struct State {
     clock: Clock,
     sandboxes: BTreeMap<String, SandboxStatus>,
     containers: BTreeMap<String, ContainerStatus>,
-    images: BTreeSet<String>,
+    /// Sizes by name; the name is the id too.
+    images: BTreeMap<String, u64>,
     /// What was asked, in order.
     log: Vec<String>,
     next: u64,
@@ -44,7 +45,7 @@ fn not_found(id: &str) -> RuntimeError {
 impl SimulatedRuntime {
     /// A runtime with the image `img:1`.
     pub fn new(clock: Clock) -> Arc<SimulatedRuntime> {
-        let state = State { clock, images: ["img:1".to_owned()].into(), ..State::default() };
+        let state = State { clock, images: [("img:1".to_owned(), 100)].into(), ..State::default() };
         Arc::new(SimulatedRuntime { clock, state: Mutex::new(state), events: broadcast::channel(1000).0 })
     }
 
@@ -115,9 +116,14 @@ impl SimulatedRuntime {
         };
     }
 
-    /// Adds an image.
+    /// Adds an image of 100 bytes.
     pub fn add_image(&self, name: &str) {
-        self.state.lock().images.insert(name.to_owned());
+        self.state.lock().images.insert(name.to_owned(), 100);
+    }
+
+    /// The images there are.
+    pub fn images(&self) -> Vec<String> {
+        self.state.lock().images.keys().cloned().collect()
     }
 
     /// Ends all sandboxes and containers, as a reboot of the machine does.
@@ -146,6 +152,10 @@ impl SimulatedRuntime {
             RuntimeEvent { kind: RuntimeEventKind::Stopped, container_id: id.to_owned(), pod_uid: None };
         let _ = self.events.send(event);
     }
+}
+
+fn image(name: &str, size_bytes: u64) -> ImageSummary {
+    ImageSummary { id: name.to_owned(), size_bytes, ..ImageSummary::default() }
 }
 
 fn end(state: &mut State, id: &str, exit_code: i32) {
@@ -374,12 +384,11 @@ impl RuntimeEvents for Subscription {
 #[async_trait]
 impl Images for SimulatedRuntime {
     async fn list(&self) -> Result<Vec<ImageSummary>, RuntimeError> {
-        Ok(Vec::new())
+        Ok(self.state.lock().images.iter().map(|(name, size)| image(name, *size)).collect())
     }
 
-    async fn status(&self, image: &str) -> Result<Option<ImageSummary>, RuntimeError> {
-        let known = self.state.lock().images.contains(image);
-        Ok(known.then(|| ImageSummary { id: image.to_owned(), ..ImageSummary::default() }))
+    async fn status(&self, name: &str) -> Result<Option<ImageSummary>, RuntimeError> {
+        Ok(self.state.lock().images.get_key_value(name).map(|(name, size)| image(name, *size)))
     }
 
     async fn pull(
@@ -394,15 +403,16 @@ impl Images for SimulatedRuntime {
         if image.starts_with("missing") {
             return Err(RuntimeError::new(RuntimeErrorCode::NotFound, "no such image"));
         }
-        state.images.insert(image.to_owned());
+        state.images.insert(image.to_owned(), 100);
         Ok(image.to_owned())
     }
 
-    async fn remove(&self, _image_id: &str) -> Result<(), RuntimeError> {
+    async fn remove(&self, image_id: &str) -> Result<(), RuntimeError> {
+        self.state.lock().images.remove(image_id);
         Ok(())
     }
 
     async fn filesystems(&self) -> Result<Vec<ImageFilesystem>, RuntimeError> {
-        Ok(Vec::new())
+        Ok(vec![ImageFilesystem { mountpoint: "/".to_owned(), ..ImageFilesystem::default() }])
     }
 }

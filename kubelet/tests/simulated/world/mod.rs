@@ -29,6 +29,7 @@ use kubelet_core::qos::ResourcePolicy;
 use machinery::{Message, Quantity};
 use tokio::sync::{mpsc, watch};
 
+use self::ports::SimulatedMachine;
 use self::runtime::SimulatedRuntime;
 
 /// Most simulated time a condition may take.
@@ -37,12 +38,16 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 /// One simulated node with its kubelet.
 pub struct World {
     pub runtime: Arc<SimulatedRuntime>,
+    pub machine: Arc<SimulatedMachine>,
+    pub context: Arc<Context>,
+    pub cache: Arc<PodCache>,
+    pub manager: Arc<ManagerHandle>,
     pub statuses: Arc<Statuses>,
+    pub shutdown: Shutdown,
     pub events: mpsc::UnboundedSender<PodEvent>,
     /// Kept so that events have somewhere to go.
     _records: mpsc::Receiver<Record>,
     directory: PathBuf,
-    shutdown: Shutdown,
 }
 
 impl World {
@@ -55,7 +60,8 @@ impl World {
     }
 
     async fn on(directory: PathBuf, runtime: Arc<SimulatedRuntime>) -> World {
-        let ports = ports::simulated(runtime.clone());
+        let machine = Arc::new(SimulatedMachine::default());
+        let ports = ports::simulated(runtime.clone(), machine.clone());
         let (recorder, records) = Recorder::new("node");
         let mut node = Node::default();
         node.metadata.name = "node".into();
@@ -119,17 +125,28 @@ impl World {
         let seen = watch::Sender::new(0);
         let shared = Shared {
             context: context.clone(),
-            cache,
+            cache: cache.clone(),
             statuses: statuses.clone(),
-            images: ImagePuller::new(context),
+            images: ImagePuller::new(context.clone()),
             neighbours: Arc::new(Neighbours::default()),
             seen: seen.subscribe(),
             finished,
         };
         let sources = Sources { api: true, manifests: false };
-        let manager = Manager::new(shared, api_pods, handle, events.clone(), seen, sources);
+        let manager = Manager::new(shared, api_pods, handle.clone(), events.clone(), seen, sources);
         tokio::spawn(manager.run(received, shutdown.clone()));
-        World { runtime, statuses, events, _records: records, directory, shutdown }
+        World {
+            runtime,
+            machine,
+            context,
+            cache,
+            manager: handle,
+            statuses,
+            shutdown,
+            events,
+            _records: records,
+            directory,
+        }
     }
 
     /// Kills the kubelet and starts another on the same runtime and disk, told the same pods.

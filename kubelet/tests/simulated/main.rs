@@ -1,0 +1,5 @@
+//! The kubelet's parts on a node made of plain memory, in paused time.
+
+mod images;
+mod pods;
+mod world;
