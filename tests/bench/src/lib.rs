@@ -34,7 +34,7 @@ pub struct Options {
     #[arg(long, value_name = "NUMBER", default_value_t = 10)]
     pub pods: usize,
     /// Image of those pods, which must be on the node
-    #[arg(long, value_name = "IMAGE", default_value = "registry.k8s.io/pause:3.10.1")]
+    #[arg(long, value_name = "IMAGE", default_value = "registry.k8s.io/pause:3.10.2")]
     pub image: String,
     /// Logging.
     #[command(flatten)]
