@@ -44,6 +44,7 @@ use crate::objects::watched::WatchedObjects;
 use crate::objects::{NoObjects, Objects};
 use crate::observing::PodCache;
 use crate::options::{self, Options};
+use crate::outage::Outage;
 use crate::pods::images::ImagePuller;
 use crate::pods::manager::Sources;
 use crate::pods::worker::Shared;
@@ -463,12 +464,13 @@ fn node_name(options: &Options, facts: &MachineFacts) -> anyhow::Result<String> 
 
 /// Waits until the runtime answers. `None` on shutdown.
 async fn wait_for_runtime(ports: &Ports, shutdown: &Shutdown) -> Option<RuntimeVersion> {
+    let mut outage = Outage::new("reach the container runtime", RUNTIME_RETRY, RUNTIME_RETRY);
     loop {
-        match ports.runtime.version().await {
+        let wait = match ports.runtime.version().await {
             Ok(version) => return Some(version),
-            Err(error) => tracing::error!(%error, "the container runtime does not answer"),
-        }
-        if !shutdown.sleep(RUNTIME_RETRY).await {
+            Err(error) => outage.failed(&error.to_string()),
+        };
+        if !shutdown.sleep(wait).await {
             return None;
         }
     }

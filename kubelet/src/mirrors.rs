@@ -11,6 +11,7 @@ use machinery::Resource;
 use machinery::meta::v1::OwnerReference;
 
 use crate::context::Context;
+use crate::outage::Outage;
 use crate::pods::ManagerHandle;
 use crate::statuses::{ApiPods, PodApi, PodApiError};
 
@@ -32,6 +33,7 @@ pub async fn run(
     api: Arc<dyn PodApi>,
     shutdown: Shutdown,
 ) {
+    let mut outage = Outage::new("keep mirror pods", PERIOD, PERIOD);
     loop {
         // Cancel-safe: all arms only wait.
         tokio::select! {
@@ -46,25 +48,28 @@ pub async fn run(
         }
         let statics: Vec<Arc<Pod>> = handle.pods().into_iter().filter(|pod| pod::is_static(pod)).collect();
         for step in plan(&statics, &api_pods.mirrors(), &node) {
-            carry_out(api.as_ref(), step).await;
+            match carry_out(api.as_ref(), step).await {
+                Ok(()) => outage.over(),
+                // The period is the wait.
+                Err(error) => _ = outage.failed(&error),
+            }
         }
     }
 }
 
-async fn carry_out(api: &dyn PodApi, step: Step) {
+async fn carry_out(api: &dyn PodApi, step: Step) -> Result<(), String> {
     match step {
         Step::Create(pod) => match api.create(&pod).await {
             Ok(_) => tracing::info!(pod = %pod::full_name(&pod), "created a mirror pod"),
             Err(PodApiError::AlreadyExists) => {}
-            Err(error) => {
-                tracing::warn!(%error, pod = %pod::full_name(&pod), "failed to create a mirror pod")
-            }
+            Err(error) => return Err(format!("{}: {error}", pod::full_name(&pod))),
         },
         Step::Delete { namespace, name, uid } => match api.delete(&namespace, &name, &uid).await {
             Ok(()) | Err(PodApiError::NotFound) => tracing::info!(namespace, name, "deleted a mirror pod"),
-            Err(error) => tracing::warn!(%error, namespace, name, "failed to delete a mirror pod"),
+            Err(error) => return Err(format!("{namespace}/{name}: {error}")),
         },
     }
+    Ok(())
 }
 
 /// What to do so that every static pod has the mirror it should have, and no other is left.

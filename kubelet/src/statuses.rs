@@ -15,8 +15,12 @@ use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use crate::outage::Outage;
+
 /// How often everything is compared again, in case a change got lost.
 const RECONCILE: Duration = Duration::from_secs(10);
+/// How soon a status that could not be sent is sent again, at first.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// How many requests may be under way at a time.
 const PARALLEL: usize = 8;
 
@@ -158,12 +162,14 @@ impl Statuses {
 
     /// Brings statuses to the API until shutdown.
     pub async fn run(self: Arc<Statuses>, api: Arc<dyn PodApi>, shutdown: Shutdown) {
+        let mut outage = Outage::new("update the statuses of pods", FIRST_RETRY, RECONCILE);
+        let mut wait = RECONCILE;
         loop {
             // Cancel-safe: all arms only wait.
             let everything = tokio::select! {
                 () = shutdown.wait() => return,
                 () = self.changed.notified() => false,
-                () = tokio::time::sleep(RECONCILE) => true,
+                () = tokio::time::sleep(wait) => true,
             };
             let uids: Vec<String> = {
                 let mut entries = self.entries.lock();
@@ -176,18 +182,27 @@ impl Statuses {
                     })
                     .collect()
             };
-            stream::iter(uids)
-                .for_each_concurrent(PARALLEL, |uid| {
+            let brought: Vec<Brought> = stream::iter(uids)
+                .map(|uid| {
                     let (statuses, api) = (&self, &api);
                     async move { statuses.bring(api.as_ref(), &uid).await }
                 })
+                .buffer_unordered(PARALLEL)
+                .collect()
                 .await;
+            // One answer for all: while the API is away, every pod fails with the same words.
+            if let Some(error) = brought.iter().find_map(|outcome| outcome.as_ref().err()) {
+                wait = outage.failed(error);
+            } else if everything {
+                outage.over();
+                wait = RECONCILE;
+            }
         }
     }
 
     /// Brings one status to the API.
-    async fn bring(&self, api: &dyn PodApi, uid: &str) {
-        let Some(step) = self.step(uid) else { return };
+    async fn bring(&self, api: &dyn PodApi, uid: &str) -> Brought {
+        let Some(step) = self.step(uid) else { return Ok(()) };
         match step {
             Step::Patch { namespace, name, patch } => match api.patch_status(&namespace, &name, &patch).await
             {
@@ -206,11 +221,12 @@ impl Statuses {
                     tracing::debug!(namespace, name, "pod is gone, status not sent")
                 }
                 Err(error) => {
-                    tracing::warn!(%error, namespace, name, "failed to update the status of a pod");
+                    tracing::debug!(%error, namespace, name, "failed to update the status of a pod");
                     if let Some(entry) = self.entries.lock().get_mut(uid) {
-                        // The next reconcile tries again.
+                        // Tried again with everything else.
                         entry.sent = None;
                     }
+                    return Err(error.to_string());
                 }
             },
             Step::Delete { namespace, name } => match api.delete(&namespace, &name, uid).await {
@@ -219,10 +235,12 @@ impl Statuses {
                     self.forget(uid);
                 }
                 Err(error) => {
-                    tracing::warn!(%error, namespace, name, "failed to delete a pod after its termination")
+                    tracing::debug!(%error, namespace, name, "failed to delete a pod after its termination");
+                    return Err(error.to_string());
                 }
             },
         }
+        Ok(())
     }
 
     /// What to send about a pod.
@@ -251,6 +269,9 @@ impl Statuses {
         }
     }
 }
+
+/// The error is what the API said instead of taking a status.
+type Brought = Result<(), String>;
 
 enum Step {
     Patch { namespace: String, name: String, patch: Value },

@@ -12,6 +12,7 @@ use machinery::meta::v1::OwnerReference;
 use machinery::{MicroTime, Resource};
 
 use crate::context::Context;
+use crate::outage::Outage;
 
 /// Where node leases live.
 const NAMESPACE: &str = "kube-node-lease";
@@ -26,23 +27,21 @@ pub async fn renew(client: Client, context: Arc<Context>, shutdown: Shutdown) {
     let seconds = context.config.node_lease_duration_seconds;
     let period = Duration::from_secs(u64::try_from(seconds).unwrap_or(40)) / 4;
     let mut current: Option<Lease> = None;
-    let mut wait = FIRST_RETRY;
+    let mut outage = Outage::new("renew the node's lease", FIRST_RETRY, LONGEST_RETRY);
     loop {
         match round(&client, &context, seconds, current.take()).await {
             Ok(lease) => {
                 current = Some(lease);
-                wait = FIRST_RETRY;
+                outage.over();
                 if !shutdown.sleep(period).await {
                     return;
                 }
             }
             Err(error) => {
-                let error = component_base::run::error_chain(&error);
-                tracing::warn!(error, "failed to renew the node's lease");
+                let wait = outage.failed(&component_base::run::error_chain(&error));
                 if !shutdown.sleep(wait).await {
                     return;
                 }
-                wait = (wait * 2).min(LONGEST_RETRY);
             }
         }
     }

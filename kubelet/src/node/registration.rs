@@ -12,6 +12,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::context::Context;
+use crate::outage::Outage;
 
 /// First and longest wait between attempts.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
@@ -19,22 +20,18 @@ const LONGEST_RETRY: Duration = Duration::from_secs(7);
 
 /// Registers the node, again and again until it succeeds. Returns false on shutdown.
 pub async fn register(client: &Client, context: &Context, initial: &Node, shutdown: &Shutdown) -> bool {
-    let mut wait = FIRST_RETRY;
+    let mut outage = Outage::new("register this node with the API server", FIRST_RETRY, LONGEST_RETRY);
     loop {
-        match attempt(client, context, initial).await {
+        let wait = match attempt(client, context, initial).await {
             Ok(()) => {
                 tracing::info!(node = %context.node_name, "node registered");
                 return true;
             }
-            Err(error) => {
-                let error = component_base::run::error_chain(&error);
-                tracing::warn!(error, node = %context.node_name, "unable to register node with API server");
-            }
-        }
+            Err(error) => outage.failed(&component_base::run::error_chain(&error)),
+        };
         if !shutdown.sleep(wait).await {
             return false;
         }
-        wait = (wait * 2).min(LONGEST_RETRY);
     }
 }
 

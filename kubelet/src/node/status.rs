@@ -16,6 +16,7 @@ use super::{reserved, runtime};
 use crate::context::Context;
 use crate::events::Kind;
 use crate::observing::{self, PodCache};
+use crate::outage::Outage;
 
 /// Tries of one report before it is put off to the next period.
 const ATTEMPTS: usize = 5;
@@ -36,15 +37,23 @@ impl Reporter {
     /// Reports until shutdown.
     pub async fn run(self, shutdown: Shutdown) {
         let period = self.context.config.node_status_update_frequency.0;
+        let unready = UNREADY_PERIOD.min(period);
+        let mut outage = Outage::new("report the status of this node", unready, period);
         let mut last_report: Option<Timestamp> = None;
         loop {
             let now = self.context.now();
             let due = last_report
                 .is_none_or(|at| elapsed(at, now) >= self.context.config.node_status_report_frequency.0);
-            if self.report(due).await {
-                last_report = Some(now);
-            }
-            let wait = if self.is_ready() { period } else { UNREADY_PERIOD.min(period) };
+            let wait = match self.report(due).await {
+                Ok(sent) => {
+                    outage.over();
+                    if sent {
+                        last_report = Some(now);
+                    }
+                    if self.is_ready() { period } else { unready }
+                }
+                Err(error) => outage.failed(&error),
+            };
             // Cancel-safe: all arms only wait.
             tokio::select! {
                 () = shutdown.wait() => return,
@@ -60,22 +69,17 @@ impl Reporter {
     }
 
     /// Makes the status and sends it when it changed, or when it is due. Returns whether it was sent.
-    async fn report(&self, due: bool) -> bool {
+    async fn report(&self, due: bool) -> Result<bool, String> {
         let made = self.status().await;
+        let mut failure = String::new();
         for attempt in 0..ATTEMPTS {
-            let node = match self.current(attempt).await {
-                Ok(node) => node,
-                Err(error) => {
-                    let error = component_base::run::error_chain(&error);
-                    tracing::warn!(error, "failed to read this node before reporting its status");
-                    return false;
-                }
-            };
+            let node =
+                self.current(attempt).await.map_err(|error| component_base::run::error_chain(&error))?;
             let status = node_status::status(&node.status, &made.facts(&self.context), self.context.now());
             if !due && !node_status::has_changed(&node.status, &status) {
-                return false;
+                return Ok(false);
             }
-            let Some(patch) = node_status::patch(&node.status, &status) else { return true };
+            let Some(patch) = node_status::patch(&node.status, &status) else { return Ok(true) };
             let nodes = self.client.all::<Node>();
             match nodes
                 .patch_status(&self.context.node_name, &Patch::Strategic(patch), &PatchParams::default())
@@ -84,15 +88,12 @@ impl Reporter {
                 Ok(updated) => {
                     self.tell(&node.status, &updated.status);
                     self.context.node.store(Arc::new(updated));
-                    return true;
+                    return Ok(true);
                 }
-                Err(error) => {
-                    let error = component_base::run::error_chain(&error);
-                    tracing::warn!(error, attempt, "failed to report the status of this node");
-                }
+                Err(error) => failure = component_base::run::error_chain(&error),
             }
         }
-        false
+        Err(failure)
     }
 
     /// The node as known, or as the API has it after a failed attempt.

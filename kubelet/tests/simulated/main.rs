@@ -2,4 +2,5 @@
 
 mod images;
 mod pods;
+mod statuses;
 mod world;
