@@ -4,7 +4,9 @@
 //! resource, [`Plugin::validate`] judges the final object right before it is stored.
 
 mod attributes;
+pub mod limit_ranger;
 mod plugin;
+mod refusal;
 
 pub use attributes::{Attributes, Notes, Operation, Options};
 pub use plugin::{Chain, Plugin};
