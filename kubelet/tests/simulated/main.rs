@@ -2,5 +2,6 @@
 
 mod images;
 mod pods;
+mod restarts;
 mod statuses;
 mod world;

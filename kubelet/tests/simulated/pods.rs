@@ -24,7 +24,7 @@ fn waiting(status: &PodStatus, name: &str) -> String {
     known.and_then(|known| Some(known.state.waiting.as_ref()?.reason.clone())).unwrap_or_default()
 }
 
-fn restarts(status: &PodStatus, name: &str) -> i32 {
+pub(crate) fn restarts(status: &PodStatus, name: &str) -> i32 {
     status.container_statuses.iter().find(|known| known.name == name).map_or(-1, |known| known.restart_count)
 }
 

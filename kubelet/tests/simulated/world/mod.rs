@@ -1,5 +1,6 @@
 //! A node made of plain memory: ports that remember what was asked of them, and a kubelet's pod machinery on top.
 
+pub mod api;
 pub mod ports;
 pub mod runtime;
 
@@ -29,6 +30,7 @@ use kubelet_core::qos::ResourcePolicy;
 use machinery::{Message, Quantity};
 use tokio::sync::{mpsc, watch};
 
+use self::api::Api;
 use self::ports::SimulatedMachine;
 use self::runtime::SimulatedRuntime;
 
@@ -149,15 +151,26 @@ impl World {
         }
     }
 
-    /// Kills the kubelet and starts another on the same runtime and disk, told the same pods.
+    /// Kills the kubelet and starts another on the same runtime and disk, told these pods.
     pub async fn restart(self, pods: &[Pod]) -> World {
+        let world = self.restarted().await;
+        world.list(pods);
+        world
+    }
+
+    /// Kills the kubelet and starts another on the same runtime and disk, which has heard of no pod yet.
+    pub async fn restarted(self) -> World {
         self.shutdown.trigger();
         tokio::time::sleep(Duration::from_millis(10)).await;
         let (directory, runtime) = (self.directory.clone(), self.runtime.clone());
         std::mem::forget(self);
-        let world = World::on(directory, runtime).await;
-        world.list(pods);
-        world
+        World::on(directory, runtime).await
+    }
+
+    /// Brings statuses to an API server from now on, and hears what changes there.
+    pub fn connect(&self, api: &Arc<Api>) {
+        api.watch(self.events.clone());
+        tokio::spawn(self.statuses.clone().run(api.clone(), self.shutdown.clone()));
     }
 
     /// Tells the kubelet all its pods.
