@@ -97,8 +97,8 @@ impl WriteHooksOfRows {
     }
 }
 
-/// How often the defaults of flow control are set right.
-const FLOW_CONTROL_PERIOD: Duration = Duration::from_secs(60);
+/// How often the defaults of flow control are set right and dangling schemas are looked for.
+const FLOW_CONTROL_PERIOD: Duration = Duration::from_secs(10);
 
 /// What the loops must know of this server.
 pub struct Facts {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use api_types::flowcontrol::v1::{FlowSchema, PriorityLevelConfiguration};
+use api_types::flowcontrol::v1::{FlowSchema, FlowSchemaCondition, PriorityLevelConfiguration};
 use component_base::Shutdown;
 use hashbrown::HashMap;
-use machinery::Resource;
 use machinery::status::StatusError;
+use machinery::{Resource, Time};
 use parking_lot::Mutex;
 
 use super::follow::{Index, follow};
@@ -16,6 +16,9 @@ use crate::chain::flow_control::defaults::{
 };
 use crate::chain::flow_control::dispatcher::Dispatcher;
 
+/// Condition of a schema whose priority level does not exist.
+const DANGLING: &str = "Dangling";
+
 /// Creates the defaults that are missing and sets right those that are kept.
 pub async fn ensure(typed: &Typed) -> Result<(), StatusError> {
     for level in priority_levels() {
@@ -24,7 +27,58 @@ pub async fn ensure(typed: &Typed) -> Result<(), StatusError> {
     for schema in flow_schemas() {
         settle(typed, schema, |object| &mut object.spec).await?;
     }
+    note_dangling(typed).await
+}
+
+/// Notes in the status of each schema whether its priority level exists.
+async fn note_dangling(typed: &Typed) -> Result<(), StatusError> {
+    let levels = typed.list::<PriorityLevelConfiguration>("").await?;
+    let now = Time { seconds: jiff::Timestamp::now().as_second(), nanos: 0 };
+    for schema in typed.list::<FlowSchema>("").await? {
+        let level = &schema.spec.priority_level_configuration.name;
+        let exists = levels.iter().any(|known| known.metadata.name == *level);
+        let Some(wanted) = changed_condition(&schema.status.conditions, level, exists, &now) else {
+            continue;
+        };
+        let name = schema.metadata.name.clone();
+        typed
+            .update_status::<FlowSchema>("", &name, |object| {
+                let conditions = &mut object.status.conditions;
+                conditions.retain(|condition| condition.type_ != DANGLING);
+                conditions.push(wanted.clone());
+            })
+            .await?;
+    }
     Ok(())
+}
+
+/// The condition to write, none when the present one says the same.
+fn changed_condition(
+    present: &[FlowSchemaCondition],
+    level: &str,
+    exists: bool,
+    now: &Time,
+) -> Option<FlowSchemaCondition> {
+    let (status, reason, fate) = if exists {
+        ("False", "Found", "and it exists")
+    } else {
+        ("True", "NotFound", "but there is no such object")
+    };
+    let mut wanted = FlowSchemaCondition {
+        type_: DANGLING.into(),
+        status: status.into(),
+        reason: reason.into(),
+        message: format!(
+            "This FlowSchema references the PriorityLevelConfiguration object named {level:?} {fate}"
+        ),
+        last_transition_time: now.clone(),
+    };
+    let present = present.iter().find(|condition| condition.type_ == DANGLING);
+    // Another text is no transition.
+    if let Some(present) = present.filter(|present| present.status == wanted.status) {
+        wanted.last_transition_time = present.last_transition_time.clone();
+    }
+    (present != Some(&wanted)).then_some(wanted)
 }
 
 async fn settle<T: Resource, S: Clone + PartialEq + Send + Sync>(
@@ -128,4 +182,38 @@ pub fn feed(typed: &Typed, dispatcher: Arc<Dispatcher>, shutdown: &Shutdown) {
     let configured = Arc::new(Configured { dispatcher, objects: Mutex::new(defaults) });
     follow::<FlowSchema>(typed, Arc::new(Feed(configured.clone())), shutdown);
     follow::<PriorityLevelConfiguration>(typed, Arc::new(Feed(configured)), shutdown);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(
+        present: &[FlowSchemaCondition],
+        level: &str,
+        exists: bool,
+        expected: Option<(&str, &str, i64)>,
+    ) -> Vec<FlowSchemaCondition> {
+        let now = Time { seconds: 200, nanos: 0 };
+        let written = changed_condition(present, level, exists, &now);
+        let got = written.as_ref().map(|condition| {
+            (condition.status.as_str(), condition.message.as_str(), condition.last_transition_time.seconds)
+        });
+        assert_eq!(got, expected);
+        written.into_iter().collect()
+    }
+
+    #[test]
+    fn a_schema_without_its_level_dangles() {
+        let start = "This FlowSchema references the PriorityLevelConfiguration object named";
+        let (gone, found) =
+            (format!("{start} \"a\" but there is no such object"), format!("{start} \"a\" and it exists"));
+        let mut conditions = check(&[], "a", false, Some(("True", &gone, 200)));
+        check(&conditions, "a", false, None);
+        check(&conditions, "a", true, Some(("False", &found, 200)));
+        conditions[0].last_transition_time.seconds = 100;
+        let other = format!("{start} \"b\" but there is no such object");
+        check(&conditions, "b", false, Some(("True", &other, 100)));
+    }
 }

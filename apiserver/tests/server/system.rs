@@ -83,6 +83,9 @@ async fn flow_control_follows_its_objects() {
     }});
     let schema = admin.post(&format!("{base}/flowschemas"), schema).await;
     assert_eq!(schema.code, 201, "{}", schema.text);
+    let known = admin.get(&format!("{base}/flowschemas/exempt")).await;
+    let condition = &known.json["status"]["conditions"][0];
+    assert_eq!((&condition["type"], &condition["status"]), (&json!("Dangling"), &json!("False")));
     let (level, schema) = (&level.json["metadata"]["uid"], &schema.json["metadata"]["uid"]);
     let jane = server.user("jane", &[]);
     server

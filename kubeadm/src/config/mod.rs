@@ -103,6 +103,7 @@ pub fn complete_init(written: Written, detect_runtime: bool) -> Result<Configura
     host_facts::api_endpoint(&mut init.local_api_endpoint)?;
     version::normalize(&mut cluster)?;
     defaults::control_plane_endpoint(&mut cluster, init.local_api_endpoint.bind_port);
+    crate::render::encryption::default_flag(&mut cluster);
     for name in &mut cluster.api_server.cert_sans {
         name.make_ascii_lowercase();
     }

@@ -305,7 +305,7 @@ fn certificate_key(key: &str, path: &Path, errors: &mut Vec<Error>) {
     if key.is_empty() {
         return;
     }
-    if key.len() % 2 != 0 || !key.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if !key.len().is_multiple_of(2) || !key.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         errors.push(Error::invalid(path, "<redacted>", "certificate key decoding error: not hexadecimal"));
     } else if key.len() / 2 != constants::CERTIFICATE_KEY_SIZE {
         errors.push(Error::invalid(

@@ -10,6 +10,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// What files with secrets contain.
+const SECRET_MARKS: [&str; 4] = ["PRIVATE KEY", "client-key-data", "token: ", "EncryptionConfiguration"];
+
 /// A file that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("unable to {action} {path:?}")]
@@ -102,7 +105,7 @@ impl Files {
                 file.mode,
                 file.contents.len()
             ));
-            if contents.contains("PRIVATE KEY") || contents.contains("client-key-data") {
+            if SECRET_MARKS.iter().any(|mark| contents.contains(mark)) {
                 text.push_str(" with secret contents\n");
                 continue;
             }

@@ -7,7 +7,7 @@ use crate::{
     constants,
     render::{
         control_plane::{COMPONENTS, HostView, Renderer},
-        static_pod,
+        encryption, static_pod,
     },
     workflows::{init_data::InitData, phase::Phase},
 };
@@ -77,11 +77,24 @@ pub fn phase() -> Phase<InitData> {
 fn write(data: &mut InitData, component: &str, renderer: Renderer) -> anyhow::Result<()> {
     if component == constants::API_SERVER {
         println!("[control-plane] Using manifest folder {:?}", constants::MANIFESTS_DIR);
+        ensure_encryption_config(data)?;
     }
     println!("[control-plane] Creating static Pod manifest for {component:?}");
     let pod = renderer(&data.configuration, &HostView::of_host(data.external_authority));
     let pod = Patches::load(data.patches_dir.as_deref())?.static_pod(pod)?;
     let path = Path::new(constants::MANIFESTS_DIR).join(format!("{component}.yaml"));
     data.files.write(&path, static_pod::manifest(&pod).as_bytes(), 0o600)?;
+    Ok(())
+}
+
+/// An existing key is kept: what is encrypted with it must stay readable.
+fn ensure_encryption_config(data: &mut InitData) -> anyhow::Result<()> {
+    let Some(path) = encryption::own_file(&data.configuration) else { return Ok(()) };
+    if data.files.exists(&path) {
+        println!("[control-plane] Using existing encryption configuration {path:?}");
+        return Ok(());
+    }
+    println!("[control-plane] Generating encryption configuration for Secrets in {path:?}");
+    data.files.write(&path, encryption::generate()?.as_bytes(), 0o600)?;
     Ok(())
 }

@@ -21,6 +21,7 @@ use crate::{
         v1beta4::BootstrapToken,
     },
     constants,
+    render::encryption,
     workflows::{init_data::InitData, phase::Phase},
 };
 
@@ -117,6 +118,9 @@ pub fn files_to_share(configuration: &Configuration) -> Vec<(&'static str, PathB
     let own = ["ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "sa.pub", "sa.key"];
     let mut files: Vec<(&'static str, PathBuf)> =
         own.into_iter().map(|name| (name, configuration.certificate_path(name))).collect();
+    if let Some(encryption) = encryption::own_file(configuration) {
+        files.push((encryption::FILE_NAME, encryption));
+    }
     match &configuration.cluster.etcd.external {
         None => files
             .extend(["etcd/ca.crt", "etcd/ca.key"].map(|name| (name, configuration.certificate_path(name)))),

@@ -4,6 +4,7 @@ pub mod addons;
 pub mod addresses;
 pub mod arguments;
 pub mod control_plane;
+pub mod encryption;
 pub mod etcd;
 pub mod images;
 pub mod kubeconfig;
