@@ -5,20 +5,33 @@
 use api_types::core::v1::{
     PersistentVolumeClaim, Pod, PodAffinityTerm, ResourceQuota, ScopedResourceSelectorRequirement, Service,
 };
+use api_types::resource::v1::ResourceClaim;
 use machinery::Quantity;
+use std::collections::BTreeSet;
 
 use crate::core::v1::pod::qos;
 use crate::core::v1::pod::resources::{Accounting, limits, requests};
-use crate::core::v1::resource_list::{HUGE_PAGES_PREFIX, REQUESTS_PREFIX, ResourceList, is_extended};
+use crate::core::v1::resource_list::{
+    HUGE_PAGES_PREFIX, REQUESTS_PREFIX, ResourceList, add, is_extended, raise,
+};
 
 /// Suffix of quota on one storage class: `<class>.storageclass.storage.k8s.io/requests.storage`.
 pub const STORAGE_CLASS_SUFFIX: &str = ".storageclass.storage.k8s.io/";
 /// Annotation older than `spec.storageClassName`.
 const STORAGE_CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
+/// How claims of devices are counted.
+pub const DEVICE_CLAIM_COUNT: &str = "count/resourceclaims.resource.k8s.io";
+/// Suffix of quota on the devices of one class: `<class>.deviceclass.resource.k8s.io/devices`.
+pub const DEVICE_CLASS_SUFFIX: &str = ".deviceclass.resource.k8s.io/devices";
+/// Prefix of the resource by which pods ask for devices of a class.
+pub const DEVICE_CLASS_RESOURCE_PREFIX: &str = "deviceclass.resource.kubernetes.io/";
+/// Most devices one claim can get, which is what a request for all of them may come to.
+const MOST_DEVICES: i64 = 32;
 /// Core resources that may be counted by their bare name.
 pub const BARE_COUNTS: [&str; 4] = ["configmaps", "secrets", "replicationcontrollers", "resourcequotas"];
 
-fn number(value: usize) -> Quantity {
+/// A plain number.
+pub(super) fn number(value: usize) -> Quantity {
     Quantity(value.to_string())
 }
 
@@ -44,7 +57,7 @@ pub fn of_pod(pod: &Pod, now: jiff::Timestamp) -> ResourceList {
                 used.insert(format!("{REQUESTS_PREFIX}{name}"), quantity.clone());
                 used.insert(name, quantity);
             }
-            _ if is_extended(&name) => {
+            _ if is_extended(&name) || name.starts_with(DEVICE_CLASS_RESOURCE_PREFIX) => {
                 used.insert(format!("{REQUESTS_PREFIX}{name}"), quantity);
             }
             _ => {}
@@ -99,12 +112,52 @@ pub fn of_claim(claim: &PersistentVolumeClaim) -> ResourceList {
         // A shrunk request does not give back what an expansion already took.
         let allocated = claim.status.allocated_resources.get("storage");
         let storage = allocated.filter(|allocated| allocated.compare(wanted).is_gt()).unwrap_or(wanted);
+        let storage = whole_bytes(storage);
         if let Some(class) = class {
             used.insert(format!("{class}{STORAGE_CLASS_SUFFIX}requests.storage"), storage.clone());
         }
-        used.insert("requests.storage".to_owned(), storage.clone());
+        used.insert("requests.storage".to_owned(), storage);
     }
     used
+}
+
+/// Quotas hold whole bytes.
+fn whole_bytes(quantity: &Quantity) -> Quantity {
+    match quantity.amount().map(|amount| amount.round_up(0)) {
+        Ok((rounded, false)) => rounded.into(),
+        _ => quantity.clone(),
+    }
+}
+
+/// What a claim of devices uses: of alternatives the one that takes most of a class.
+pub fn of_device_claim(claim: &ResourceClaim) -> ResourceList {
+    let mut used = one(&[DEVICE_CLAIM_COUNT]);
+    for request in &claim.spec.devices.requests {
+        let mut most = ResourceList::new();
+        for choice in &request.first_available {
+            let devices = devices(&choice.allocation_mode, choice.count);
+            // A class that is asked for none of is not counted.
+            if devices.sign() == 1 {
+                let name = format!("{}{DEVICE_CLASS_SUFFIX}", choice.device_class_name);
+                raise(&mut most, &ResourceList::from([(name, devices)]));
+            }
+        }
+        if let Some(exactly) = request.exactly.as_deref().filter(|_| request.first_available.is_empty()) {
+            let name = format!("{}{DEVICE_CLASS_SUFFIX}", exactly.device_class_name);
+            most.insert(name, devices(&exactly.allocation_mode, exactly.count));
+        }
+        add(&mut used, &most);
+    }
+    used
+}
+
+fn devices(mode: &str, count: i64) -> Quantity {
+    let number = match mode {
+        "ExactCount" => count,
+        "All" => MOST_DEVICES,
+        _ => 0,
+    };
+    Quantity(number.to_string())
 }
 
 /// The names under which one object of any other resource is counted.
@@ -147,8 +200,24 @@ pub fn scope_matches_pod(scope: &ScopedResourceSelectorRequirement, pod: &Pod) -
     }
 }
 
-/// True when the claim is within all scopes of the quota; only its class of volume attributes is a scope.
+/// True when the claim is within all scopes of the quota.
 pub fn scopes_match_claim(quota: &ResourceQuota, claim: &PersistentVolumeClaim) -> bool {
+    scopes(quota).iter().all(|scope| scope_matches_claim(scope, claim))
+}
+
+/// True when the claim is within the scope; only its classes of volume attributes can be one.
+pub fn scope_matches_claim(scope: &ScopedResourceSelectorRequirement, claim: &PersistentVolumeClaim) -> bool {
+    let names = attributes_classes(claim);
+    scope.scope_name == "VolumeAttributesClass"
+        && if names.is_empty() {
+            selects(scope, None)
+        } else {
+            names.iter().any(|name| selects(scope, Some(name)))
+        }
+}
+
+/// The classes of volume attributes that the claim has, wants, or is on its way to.
+pub fn attributes_classes(claim: &PersistentVolumeClaim) -> BTreeSet<&str> {
     let wanted = claim.spec.volume_attributes_class_name.as_deref();
     let current = claim.status.current_volume_attributes_class_name.as_deref();
     let target = claim
@@ -156,16 +225,7 @@ pub fn scopes_match_claim(quota: &ResourceQuota, claim: &PersistentVolumeClaim) 
         .modify_volume_status
         .as_deref()
         .map(|status| status.target_volume_attributes_class_name.as_str());
-    scopes(quota).iter().all(|scope| {
-        let mut names =
-            [wanted, current, target].into_iter().flatten().filter(|name| !name.is_empty()).peekable();
-        scope.scope_name == "VolumeAttributesClass"
-            && if names.peek().is_none() {
-                selects(scope, None)
-            } else {
-                names.any(|name| selects(scope, Some(name)))
-            }
-    })
+    [wanted, current, target].into_iter().flatten().filter(|name| !name.is_empty()).collect()
 }
 
 fn selects(scope: &ScopedResourceSelectorRequirement, value: Option<&str>) -> bool {
@@ -203,6 +263,8 @@ pub fn crosses_namespaces(pod: &Pod) -> bool {
 #[cfg(test)]
 mod tests {
     use api_types::core::v1::{Container, ScopeSelector, ServicePort};
+    use machinery::Message;
+    use serde_json::json;
 
     use super::*;
 
@@ -286,6 +348,36 @@ mod tests {
         );
         assert_eq!(count_names("", "secrets"), ["count/secrets", "secrets"]);
         assert_eq!(count_names("apps", "deployments"), ["count/deployments.apps"]);
+    }
+
+    #[test]
+    fn claims_use_devices_of_their_class() {
+        let claim = ResourceClaim::from_value(&json!({"spec": {"devices": {"requests": [
+            {"name": "a", "exactly": {"deviceClassName": "gpu", "allocationMode": "ExactCount", "count": 2}},
+            {"name": "b", "exactly": {"deviceClassName": "nic", "allocationMode": "All"}},
+            {"name": "c", "firstAvailable": [
+                {"name": "x", "deviceClassName": "gpu", "allocationMode": "ExactCount", "count": 1},
+                {"name": "y", "deviceClassName": "gpu", "allocationMode": "ExactCount", "count": 3},
+                {"name": "z", "deviceClassName": "fpga", "allocationMode": "ExactCount", "count": 1},
+            ]},
+        ]}}}))
+        .expect("a claim");
+        assert_eq!(
+            texts(&of_device_claim(&claim)),
+            [
+                "count/resourceclaims.resource.k8s.io=1",
+                "fpga.deviceclass.resource.k8s.io/devices=1",
+                "gpu.deviceclass.resource.k8s.io/devices=5",
+                "nic.deviceclass.resource.k8s.io/devices=32",
+            ]
+        );
+    }
+
+    #[test]
+    fn storage_is_counted_in_whole_bytes() {
+        let mut claim = PersistentVolumeClaim::default();
+        claim.spec.resources.requests.insert("storage".into(), Quantity("1500m".into()));
+        assert_eq!(of_claim(&claim)["requests.storage"].0, "2");
     }
 
     #[test]
