@@ -109,31 +109,29 @@ fn compare(left: &Ranked, right: &Ranked, now: Timestamp) -> Ordering {
         .then_with(|| deletion_cost(a).cmp(&deletion_cost(b)));
     // Doubled up on a node first.
     let order = order.then_with(|| right.rank.cmp(&left.rank));
-    if order != Ordering::Equal {
-        return order;
-    }
-    let order = match (ready_since(a), ready_since(b)) {
-        (Some(left), Some(right)) if left != right => younger_first(left, right, a, b, now),
-        _ => Ordering::Equal,
-    };
-    // Restarted more often first, then younger.
-    order.then_with(|| restarts(b).cmp(&restarts(a))).then_with(|| {
-        let (left, right) = (a.metadata.creation_timestamp, b.metadata.creation_timestamp);
-        if left == right { Ordering::Equal } else { younger_first(left, right, a, b, now) }
-    })
+    // Ready for a shorter time first, restarted more often first, younger first; the UID decides last.
+    order
+        .then_with(|| age(ready_since(a), now).cmp(&age(ready_since(b), now)))
+        .then_with(|| restarts(b).cmp(&restarts(a)))
+        .then_with(|| {
+            let created = |pod: &Pod| age(Some(pod.metadata.creation_timestamp), now);
+            created(a).cmp(&created(b))
+        })
+        .then_with(|| a.metadata.uid.cmp(&b.metadata.uid))
 }
 
-/// Younger first, where ages of the same power of two count as equal and the UID decides; an unknown time
-/// is youngest.
-fn younger_first(left: Time, right: Time, a: &Pod, b: &Pod, now: Timestamp) -> Ordering {
-    let (Some(left_at), Some(right_at)) = (known(left), known(right)) else {
-        return left.is_zero().cmp(&right.is_zero()).reverse();
-    };
-    let magnitude = |at: Timestamp| {
-        let nanoseconds = now.duration_since(at).as_nanos();
-        if nanoseconds > 0 { i64::from(nanoseconds.ilog2()) } else { -1 }
-    };
-    magnitude(left_at).cmp(&magnitude(right_at)).then_with(|| a.metadata.uid.cmp(&b.metadata.uid))
+/// Magnitude of an age: ages of the same power of two count as equal, an unknown one as youngest.
+///
+/// Upstream lets the UID decide at once when two ready times differ within a magnitude, but not when they
+/// are equal, which is no order at all for three pods; here the remaining rules come first.
+fn age(time: Option<Time>, now: Timestamp) -> i64 {
+    match time.and_then(known) {
+        None => -2,
+        Some(at) => {
+            let nanoseconds = now.duration_since(at).as_nanos();
+            if nanoseconds > 0 { i64::from(nanoseconds.ilog2()) } else { -1 }
+        }
+    }
 }
 
 fn known(time: Time) -> Option<Timestamp> {
@@ -289,6 +287,26 @@ mod tests {
             .collect();
         assert_eq!(next_availability(&pods, 10, now), Some(std::time::Duration::from_secs(3)));
         assert_eq!(next_availability(&pods, 2, now), None);
+    }
+
+    #[test]
+    fn any_number_of_pods_can_be_sorted() {
+        // Times and UIDs in many combinations: the order must hold for all of them together.
+        let pods: Vec<(Pod, usize)> = (0..500_i64)
+            .map(|number| {
+                let name = format!("{:03}", number * 7919 % 500);
+                let ready = (number % 3 != 0).then_some(number * 31 % 97);
+                (pod(&name, 100 + number * 17 % 61, ready), usize::try_from(number % 2).expect("small"))
+            })
+            .collect();
+        let names = |pods: Vec<(Pod, usize)>| -> Vec<String> {
+            let mut ranked: Vec<Ranked> =
+                pods.into_iter().map(|(pod, rank)| Ranked { pod: Arc::new(pod), rank }).collect();
+            sort_for_deletion(&mut ranked, Timestamp::from_second(NOW).expect("in range"));
+            ranked.iter().map(|ranked| ranked.pod.metadata.name.clone()).collect()
+        };
+        let reversed = pods.iter().rev().cloned().collect();
+        assert_eq!(names(pods), names(reversed));
     }
 
     #[test]

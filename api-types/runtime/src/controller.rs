@@ -3,10 +3,12 @@
 //! A key is not planned again until the caches have seen the controller's own last writes for it; this
 //! replaces upstream's expectations. An event only says "look at this key": nothing it carried is kept.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use component_base::Shutdown;
+use futures_util::FutureExt as _;
 use hashbrown::HashMap;
 use jiff::Timestamp;
 use machinery::Resource;
@@ -126,7 +128,11 @@ impl<C: Controller> Driver<C> {
                 tokio::spawn(async move {
                     // Waiting for a key is safe to drop; handling one is not interrupted.
                     while let Some(Some(key)) = shutdown.run_until(driver.queue.get()).await {
-                        driver.handle(&key).await;
+                        // A panic is a bug in the plan of one key; the others must not wait for ever.
+                        if AssertUnwindSafe(driver.handle(&key)).catch_unwind().await.is_err() {
+                            tracing::error!(controller = driver.name, %key, "planning panicked, trying again");
+                            driver.queue.add_rate_limited(key.clone());
+                        }
                         driver.queue.done(&key);
                     }
                 })

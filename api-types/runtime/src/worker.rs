@@ -3,10 +3,12 @@
 
 use std::future::Future;
 use std::hash::Hash;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use component_base::Shutdown;
+use futures_util::FutureExt as _;
 
 use crate::queue::Queue;
 
@@ -35,7 +37,9 @@ where
             tokio::spawn(async move {
                 // Waiting for a key is safe to drop; handling one is not interrupted.
                 while let Some(Some(key)) = shutdown.run_until(queue.get()).await {
-                    match handle(key.clone()).await {
+                    // A panic is a bug in the handling of one key; the others must not wait for ever.
+                    let handling = AssertUnwindSafe(async { handle(key.clone()).await });
+                    match handling.catch_unwind().await.unwrap_or(Next::Retry) {
                         Next::Done => queue.forget(&key),
                         Next::After(delay) => {
                             queue.forget(&key);
@@ -86,11 +90,15 @@ mod tests {
                     stop.trigger();
                     Next::Done
                 }
+                ("failing", 3) => {
+                    drop(log);
+                    panic!("a bug");
+                }
                 _ => Next::Done,
             };
             std::future::ready(next)
         })
         .await;
-        assert_eq!(*seen.lock(), ["once", "later", "failing", "failing", "failing", "later"]);
+        assert_eq!(*seen.lock(), ["once", "later", "failing", "failing", "failing", "failing", "later"]);
     }
 }

@@ -61,10 +61,11 @@ fn keys_of_set(event: &Event<ReplicaSet>, deployments: &Store<Deployment>) -> Ve
     let metadata = &event.object().metadata;
     let is_gone = matches!(event, Event::Deleted(_)) || metadata.deletion_timestamp.is_some();
     if controller_of(metadata).is_none() && !is_gone {
-        let adopters = deployments.by_index(BY_NAMESPACE, &metadata.namespace).into_iter().filter(|deployment| {
-            Selector::from_label_selector(deployment.spec.selector.as_deref())
-                .is_ok_and(|selector| !selector.is_empty() && selector.matches(&metadata.labels))
-        });
+        let adopters =
+            deployments.by_index(BY_NAMESPACE, &metadata.namespace).into_iter().filter(|deployment| {
+                Selector::from_label_selector(deployment.spec.selector.as_deref())
+                    .is_ok_and(|selector| !selector.is_empty() && selector.matches(&metadata.labels))
+            });
         keys.extend(adopters.map(|deployment| ObjectKey::of(&deployment.metadata)));
     }
     keys

@@ -66,7 +66,8 @@ pub(super) fn view<'a>(deployment: &'a Deployment, all: &'a [Arc<ReplicaSet>]) -
     let (surge, missing) = if deployment.spec.strategy.type_ == "Recreate" {
         (0, 0)
     } else {
-        let (surge, missing) = (rolling.and_then(|r| r.max_surge.as_ref()), rolling.and_then(|r| r.max_unavailable.as_ref()));
+        let (surge, missing) =
+            (rolling.and_then(|r| r.max_surge.as_ref()), rolling.and_then(|r| r.max_unavailable.as_ref()));
         let desired = deployment.spec.replicas.unwrap_or(1);
         let (surge, missing) = fenceposts(surge, missing, desired).unwrap_or((1, 0));
         (surge, missing.min(desired))
@@ -121,7 +122,11 @@ pub(super) fn create(view: &View<'_>, replicas: i32) -> Action {
     let about = reference_to(view.deployment);
     let message = format!("Scaled up replica set {} from 0 to {replicas}", set.metadata.name);
     let action = Action::create(set).existing_is_done();
-    let action = action.on_failure(Note::warning(about.clone(), "ReplicaSetCreateError", "Failed to create new replica set: "));
+    let action = action.on_failure(Note::warning(
+        about.clone(),
+        "ReplicaSetCreateError",
+        "Failed to create new replica set: ",
+    ));
     if replicas > 0 { action.announcing(Note::normal(about, "ScalingReplicaSet", message)) } else { action }
 }
 
@@ -152,8 +157,13 @@ fn recreate(view: &View<'_>, inputs: &Inputs) -> Vec<Action> {
     }
     let new = view.new.map(|set| set.metadata.uid.as_str()).unwrap_or_default();
     let old_pods = inputs.pods.iter().any(|pod| {
-        !is_terminal(pod) && !pod.metadata.owner_references.iter().any(|owner| owner.uid == new)
-            && pod.metadata.owner_references.iter().any(|owner| view.old.iter().any(|set| set.metadata.uid == owner.uid))
+        !is_terminal(pod)
+            && !pod.metadata.owner_references.iter().any(|owner| owner.uid == new)
+            && pod
+                .metadata
+                .owner_references
+                .iter()
+                .any(|owner| view.old.iter().any(|set| set.metadata.uid == owner.uid))
     });
     if old_pods {
         return Vec::new();
@@ -185,7 +195,9 @@ fn numbers(view: &View<'_>) -> Vec<Action> {
 
 /// Deletes the oldest of the sets that have no pods, once all is done.
 fn clean_up(view: &View<'_>) -> Vec<Action> {
-    let Some(limit) = view.deployment.spec.revision_history_limit.and_then(|limit| usize::try_from(limit).ok()) else {
+    let Some(limit) =
+        view.deployment.spec.revision_history_limit.and_then(|limit| usize::try_from(limit).ok())
+    else {
         return Vec::new();
     };
     if !progress::is_complete(view) {
@@ -196,7 +208,10 @@ fn clean_up(view: &View<'_>) -> Vec<Action> {
         .iter()
         .filter(|set| {
             let done = set.status.observed_generation >= set.metadata.generation;
-            set.metadata.deletion_timestamp.is_none() && replicas(set) == 0 && set.status.replicas == 0 && done
+            set.metadata.deletion_timestamp.is_none()
+                && replicas(set) == 0
+                && set.status.replicas == 0
+                && done
         })
         .collect();
     idle.sort_by_key(|set| sets::revision(set));

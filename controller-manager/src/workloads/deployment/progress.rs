@@ -29,7 +29,9 @@ pub(super) fn is_complete(view: &View<'_>) -> bool {
 }
 
 fn counts(view: &View<'_>) -> DeploymentStatus {
-    let sum = |of: fn(&api_types::apps::v1::ReplicaSetStatus) -> i32| view.all.iter().map(|set| of(&set.status)).sum::<i32>();
+    let sum = |of: fn(&api_types::apps::v1::ReplicaSetStatus) -> i32| {
+        view.all.iter().map(|set| of(&set.status)).sum::<i32>()
+    };
     let available = sum(|status| status.available_replicas);
     let replicas = sum(|status| status.replicas);
     let asked = view.asked();
@@ -62,7 +64,14 @@ pub(super) fn time_left(view: &View<'_>, now: Timestamp) -> Option<Duration> {
     Some(Duration::from_secs(u64::try_from(left + 1).unwrap_or(0).max(1)))
 }
 
-fn set_condition(status: &mut DeploymentStatus, type_: &str, value: bool, reason: &str, message: String, now: Timestamp) {
+fn set_condition(
+    status: &mut DeploymentStatus,
+    type_: &str,
+    value: bool,
+    reason: &str,
+    message: String,
+    now: Timestamp,
+) {
     let value = if value { "True" } else { "False" };
     let now = Time::from(now);
     let old = status.conditions.iter().position(|condition| condition.type_ == type_);
@@ -110,7 +119,10 @@ pub(super) fn status(view: &View<'_>, now: Timestamp) -> DeploymentStatus {
     set_condition(&mut status, AVAILABLE, enough, reason, message.to_owned(), now);
     progressing(view, &mut status, now);
     let failure = view.new.into_iter().chain(view.old.iter().copied()).find_map(|set| {
-        set.status.conditions.iter().find(|condition| condition.type_ == REPLICA_FAILURE && condition.status == "True")
+        set.status
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == REPLICA_FAILURE && condition.status == "True")
     });
     status.conditions.retain(|condition| condition.type_ != REPLICA_FAILURE || failure.is_some());
     if let Some(failure) = failure {
@@ -143,7 +155,9 @@ fn progressing(view: &View<'_>, status: &mut DeploymentStatus, now: Timestamp) {
         return;
     }
     let desired = view.desired();
-    let complete = status.updated_replicas == desired && status.replicas == desired && status.available_replicas == desired;
+    let complete = status.updated_replicas == desired
+        && status.replicas == desired
+        && status.available_replicas == desired;
     let moved = status.updated_replicas > old.updated_replicas
         || old.replicas - old.updated_replicas > status.replicas - status.updated_replicas
         || status.ready_replicas > old.ready_replicas
@@ -160,7 +174,10 @@ fn progressing(view: &View<'_>, status: &mut DeploymentStatus, now: Timestamp) {
         let name = &view.deployment.metadata.name;
         let message = format!("Created new replica set for {name:?}");
         set_condition(status, PROGRESSING, true, "NewReplicaSetCreated", message, now);
-    } else if moved || known.is_none() || known.as_ref().is_some_and(|known| known.reason == "NewReplicaSetAvailable") {
+    } else if moved
+        || known.is_none()
+        || known.as_ref().is_some_and(|known| known.reason == "NewReplicaSetAvailable")
+    {
         // Removed first: progress moves the time even when the words stay.
         let transition = known.filter(|known| known.status == "True").map(|known| known.last_transition_time);
         status.conditions.retain(|condition| condition.type_ != PROGRESSING);

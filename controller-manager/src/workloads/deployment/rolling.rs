@@ -27,7 +27,9 @@ fn new_size(view: &View<'_>) -> i32 {
 fn up(view: &View<'_>) -> Vec<Action> {
     match view.new {
         None => vec![create(view, new_size(view).max(0))],
-        Some(new) if replicas(new) == view.desired() => scale(view, new, view.desired()).into_iter().collect(),
+        Some(new) if replicas(new) == view.desired() => {
+            scale(view, new, view.desired()).into_iter().collect()
+        }
         Some(new) if replicas(new) > view.desired() => scale(view, new, view.desired()).into_iter().collect(),
         Some(new) => scale(view, new, new_size(view)).into_iter().collect(),
     }
@@ -59,7 +61,12 @@ fn down(view: &View<'_>) -> Vec<Action> {
         *size -= gone;
         spare -= gone;
     }
-    view.old.iter().zip(sizes).filter(|(set, size)| replicas(set) != *size).filter_map(|(set, size)| scale(view, set, size)).collect()
+    view.old
+        .iter()
+        .zip(sizes)
+        .filter(|(set, size)| replicas(set) != *size)
+        .filter_map(|(set, size)| scale(view, set, size))
+        .collect()
 }
 
 /// Brings the sets to the wanted number: the only active one alone, or all in proportion to their sizes.

@@ -22,8 +22,14 @@ pub(super) const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
 const MAX: &str = "deployment.kubernetes.io/max-replicas";
 
 /// Annotations that a set does not take over from its Deployment.
-const OWN: [&str; 6] =
-    [REVISION, REVISION_HISTORY, DESIRED, MAX, "kubectl.kubernetes.io/last-applied-configuration", "deprecated.deployment.rollback.to"];
+const OWN: [&str; 6] = [
+    REVISION,
+    REVISION_HISTORY,
+    DESIRED,
+    MAX,
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "deprecated.deployment.rollback.to",
+];
 
 fn without_hash(template: &PodTemplateSpec) -> PodTemplateSpec {
     let mut template = template.clone();
@@ -32,7 +38,10 @@ fn without_hash(template: &PodTemplateSpec) -> PodTemplateSpec {
 }
 
 /// The set with the Deployment's template; the oldest, should there be several.
-pub(super) fn newest<'a>(deployment: &Deployment, sets: &'a [Arc<ReplicaSet>]) -> Option<&'a Arc<ReplicaSet>> {
+pub(super) fn newest<'a>(
+    deployment: &Deployment,
+    sets: &'a [Arc<ReplicaSet>],
+) -> Option<&'a Arc<ReplicaSet>> {
     let wanted = without_hash(&deployment.spec.template);
     sets.iter().find(|set| without_hash(&set.spec.template) == wanted)
 }

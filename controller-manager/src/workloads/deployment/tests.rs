@@ -23,7 +23,10 @@ fn deployment(image: &str, count: i32, extra: Value) -> Deployment {
     if let (Some(spec), Value::Object(extra)) = (spec.as_object_mut(), extra) {
         spec.extend(extra);
     }
-    Deployment::from_value(&json!({"metadata": {"namespace": "ns", "name": "web", "uid": "d", "generation": 1}, "spec": spec})).unwrap()
+    Deployment::from_value(
+        &json!({"metadata": {"namespace": "ns", "name": "web", "uid": "d", "generation": 1}, "spec": spec}),
+    )
+    .unwrap()
 }
 
 struct World {
@@ -136,7 +139,11 @@ fn scaling_goes_straight_to_the_number() {
 
 #[test]
 fn a_paused_rollout_scales_in_proportion() {
-    let mut world = World::new(deployment("a", 10, json!({"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 3, "maxUnavailable": 2}}})));
+    let mut world = World::new(deployment(
+        "a",
+        10,
+        json!({"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 3, "maxUnavailable": 2}}}),
+    ));
     world.settle();
     world.healthy = false;
     world.deployment.spec.template.spec.containers[0].image = "b".into();
