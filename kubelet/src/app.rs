@@ -27,7 +27,7 @@ use kubelet_core::qos::{CpuQuotaPolicy, ResourcePolicy};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::certificates::{CertificateStore, Rotation, Wanted, client_config};
+use crate::certificates::{CertificateStore, Rotation, Wanted, client_config, serving_store};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::config::{self, KubeletConfiguration};
@@ -411,16 +411,15 @@ fn start_certificates(
 ) {
     let config = &parts.context.config;
     let kinds = [
-        (config.rotate_certificates, Wanted::Client, "kubelet-client"),
-        (config.server_tls_bootstrap && config.tls_cert_file.is_empty(), Wanted::Serving, "kubelet-server"),
+        (
+            config.rotate_certificates,
+            Wanted::Client,
+            CertificateStore::new(&options.cert_dir, "kubelet-client"),
+        ),
+        (config.server_tls_bootstrap, Wanted::Serving, serving_store(options, config)),
     ];
-    for (_, wanted, pair) in kinds.into_iter().filter(|(enabled, ..)| *enabled) {
-        let rotation = Rotation {
-            wanted,
-            client: client.clone(),
-            store: CertificateStore::new(&options.cert_dir, pair),
-            context: parts.context.clone(),
-        };
+    for (_, wanted, store) in kinds.into_iter().filter(|(enabled, ..)| *enabled) {
+        let rotation = Rotation { wanted, client: client.clone(), store, context: parts.context.clone() };
         tasks.spawn(rotation.run(shutdown.clone()));
     }
 }

@@ -8,5 +8,5 @@ mod store;
 
 pub use self::bootstrap::{BootstrapError, client_config};
 pub use self::rotation::{Rotation, Wanted};
-pub use self::serving::serving_identity;
+pub use self::serving::{serving_identity, serving_store};
 pub use self::store::{CertificateStore, StoreError};

@@ -2,8 +2,9 @@
 
 use component_base::metrics::{Metrics, exponential_buckets};
 use kubelet_core::ports::ContainerState;
-use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
+use prometheus::{Gauge, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec};
 
+use crate::certificates::Wanted;
 use crate::observing::PodCache;
 
 /// What is counted and measured. Cheap to clone.
@@ -22,12 +23,45 @@ pub struct KubeletMetrics {
     pub collected_images: IntCounterVec,
     /// By `probe_type`, `result`, `container`, `pod`, `namespace` and `pod_uid`.
     pub probes: IntCounterVec,
+    client_certificate: CertificateMetrics,
+    serving_certificate: CertificateMetrics,
     running_pods: IntGaugeVec,
     /// By `container_state`.
     running_containers: IntGaugeVec,
 }
 
+/// What is measured of a certificate that is renewed.
+#[derive(Clone)]
+pub struct CertificateMetrics {
+    /// Until it expires; infinite while there is none.
+    pub seconds_left: Gauge,
+    /// Renewals that failed.
+    pub failures: IntCounter,
+}
+
+impl CertificateMetrics {
+    fn register(metrics: &Metrics, seconds_left: (&str, &str), failures: &str) -> CertificateMetrics {
+        const NO_LABELS: [&str; 0] = [];
+        let gauge = metrics.gauge(seconds_left.0, seconds_left.1, &[]).with_label_values(&NO_LABELS);
+        gauge.set(f64::INFINITY);
+        CertificateMetrics {
+            seconds_left: gauge,
+            failures: metrics
+                .int_counter(failures, "[ALPHA] Counter of certificate renewal errors.", &[])
+                .with_label_values(&NO_LABELS),
+        }
+    }
+}
+
 impl KubeletMetrics {
+    /// Those of one certificate.
+    pub fn certificates(&self, wanted: Wanted) -> &CertificateMetrics {
+        match wanted {
+            Wanted::Client => &self.client_certificate,
+            Wanted::Serving => &self.serving_certificate,
+        }
+    }
+
     /// Registers every metric; those of probes have a page of their own.
     pub fn register(metrics: &Metrics, probes: &Metrics, node_name: &str) -> KubeletMetrics {
         metrics
@@ -75,6 +109,26 @@ impl KubeletMetrics {
                 "prober_probe_total",
                 "[BETA] Cumulative number of a liveness, readiness or startup probe for a container by result.",
                 &["probe_type", "result", "container", "pod", "namespace", "pod_uid"],
+            ),
+            client_certificate: CertificateMetrics::register(
+                metrics,
+                (
+                    "kubelet_certificate_manager_client_ttl_seconds",
+                    "[ALPHA] Gauge of the TTL (time-to-live) of the Kubelet's client certificate. The value is in seconds \
+                     until certificate expiry (negative if already expired). If client certificate is invalid or unused, \
+                     the value will be +INF.",
+                ),
+                "kubelet_certificate_manager_client_expiration_renew_errors",
+            ),
+            serving_certificate: CertificateMetrics::register(
+                metrics,
+                (
+                    "kubelet_certificate_manager_server_ttl_seconds",
+                    "[ALPHA] Gauge of the shortest TTL (time-to-live) of the Kubelet's serving certificate. The value is in \
+                     seconds until certificate expiry (negative if already expired). If serving certificate is invalid or \
+                     unused, the value will be +INF.",
+                ),
+                "kubelet_server_expiration_renew_errors",
             ),
             running_pods: metrics.int_gauge(
                 "kubelet_running_pods",

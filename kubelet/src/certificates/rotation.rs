@@ -15,6 +15,7 @@ use super::bootstrap::{SIGNER, client_profile};
 use super::request;
 use super::store::CertificateStore;
 use crate::context::Context;
+use crate::outage::Outage;
 
 /// The signer of kubelets' serving certificates.
 const SERVING_SIGNER: &str = "kubernetes.io/kubelet-serving";
@@ -31,6 +32,16 @@ pub enum Wanted {
     Serving,
 }
 
+impl Wanted {
+    /// What the log calls its renewal.
+    fn renewal(self) -> &'static str {
+        match self {
+            Wanted::Client => "renew the client certificate",
+            Wanted::Serving => "renew the serving certificate",
+        }
+    }
+}
+
 /// Keeps one certificate good.
 pub struct Rotation {
     pub wanted: Wanted,
@@ -44,32 +55,30 @@ impl Rotation {
     pub async fn run(self, shutdown: Shutdown) {
         // Between 70 and 90 percent of the life, upstream's range.
         let part = 0.7 + 0.2 * rand::random::<f64>();
-        let mut wait = FIRST_RETRY;
+        let mut outage = Outage::new(self.wanted.renewal(), FIRST_RETRY, LONGEST_RETRY);
         loop {
             let profile = self.profile();
             let current = self.store.current();
+            self.measure(current.as_ref());
             let good = current
                 .as_ref()
                 .is_some_and(|facts| Timestamp::now() < renewal_time(facts, part) && covers(facts, &profile));
             let pause = if good {
                 LOOK
-            } else if self.wanted == Wanted::Serving
-                && profile.ip_addresses.is_empty()
-                && profile.dns_names.is_empty()
-            {
-                // Nothing to ask for before the node has an address.
+            } else if self.wanted == Wanted::Serving && profile.ip_addresses.is_empty() {
+                // Nobody could verify a certificate without the address the node is called at.
                 FIRST_RETRY
             } else {
                 match self.renew(&profile, &shutdown).await {
                     Ok(()) => {
-                        wait = FIRST_RETRY;
+                        outage.over();
+                        self.measure(self.store.current().as_ref());
                         LOOK
                     }
+                    Err(_) if shutdown.is_triggered() => return,
                     Err(error) => {
-                        tracing::error!(error, wanted = ?self.wanted, "certificate not renewed");
-                        let pause = wait;
-                        wait = (wait * 2).min(LONGEST_RETRY);
-                        pause
+                        self.context.metrics.certificates(self.wanted).failures.inc();
+                        outage.failed(&error)
                     }
                 }
             };
@@ -92,6 +101,14 @@ impl Rotation {
             .map_err(|error| component_base::run::error_chain(&error))?;
         tracing::info!(wanted = ?self.wanted, "certificate renewed");
         Ok(())
+    }
+
+    /// Shows how long the certificate still lives.
+    fn measure(&self, current: Option<&CertificateFacts>) {
+        let seconds = current.map_or(f64::INFINITY, |facts| {
+            facts.not_after.duration_since(Timestamp::now()).as_secs_f64().trunc()
+        });
+        self.context.metrics.certificates(self.wanted).seconds_left.set(seconds);
     }
 
     fn profile(&self) -> Profile {

@@ -16,6 +16,15 @@ use crate::options::Options;
 /// How often to look whether the cluster has issued the certificate.
 const POLL: Duration = Duration::from_millis(500);
 
+/// The store of certificates that the cluster issues for serving. Those of `tlsCertFile` serve until the first is issued.
+pub fn serving_store(options: &Options, config: &KubeletConfiguration) -> CertificateStore {
+    let store = CertificateStore::new(&options.cert_dir, "kubelet-server");
+    if config.tls_cert_file.is_empty() {
+        return store;
+    }
+    store.with_initial(Path::new(&config.tls_cert_file), Path::new(&config.tls_private_key_file))
+}
+
 /// The identity. With `serverTLSBootstrap` it waits for the first certificate; `None` on shutdown.
 pub async fn serving_identity(
     options: &Options,
@@ -24,18 +33,18 @@ pub async fn serving_identity(
     addresses: &[String],
     shutdown: &Shutdown,
 ) -> Result<Option<Identity>, TlsError> {
-    if !config.tls_cert_file.is_empty() {
-        let (certificate, key) = (Path::new(&config.tls_cert_file), Path::new(&config.tls_private_key_file));
-        return identity_from_files(certificate, key).map(Some);
-    }
     if config.server_tls_bootstrap {
-        let store = CertificateStore::new(&options.cert_dir, "kubelet-server");
+        let store = serving_store(options, config);
         while store.current().is_none() {
             if !shutdown.sleep(POLL).await {
                 return Ok(None);
             }
         }
-        return identity_from_files(&store.current_path(), &store.current_path()).map(Some);
+        return store.identity().map(Some);
+    }
+    if !config.tls_cert_file.is_empty() {
+        let (certificate, key) = (Path::new(&config.tls_cert_file), Path::new(&config.tls_private_key_file));
+        return identity_from_files(certificate, key).map(Some);
     }
     let ips: Vec<IpAddr> = addresses.iter().filter_map(|ip| ip.parse().ok()).collect();
     let names = [node_name.to_owned()];

@@ -7,7 +7,8 @@
 
 use std::path::{Path, PathBuf};
 
-use component_base::tls::{CertificateFacts, TlsError, files};
+use component_base::tls::server::{Identity, certified_key};
+use component_base::tls::{CertificateFacts, Reloaded, TlsError, files};
 use jiff::Timestamp;
 
 /// Why the store cannot be used.
@@ -30,12 +31,20 @@ pub struct CertificateStore {
     directory: PathBuf,
     /// `kubelet-client` or `kubelet-server`.
     pair: &'static str,
+    /// Certificate and key that serve until the first one is stored.
+    initial: Option<(PathBuf, PathBuf)>,
 }
 
 impl CertificateStore {
     /// The certificates named `<pair>-….pem` in a directory.
     pub fn new(directory: &Path, pair: &'static str) -> CertificateStore {
-        CertificateStore { directory: directory.to_owned(), pair }
+        CertificateStore { directory: directory.to_owned(), pair, initial: None }
+    }
+
+    /// With a certificate and key that serve until the first one is stored.
+    pub fn with_initial(mut self, certificate: &Path, key: &Path) -> CertificateStore {
+        self.initial = Some((certificate.to_owned(), key.to_owned()));
+        self
     }
 
     /// `<directory>/<pair>-current.pem`.
@@ -45,7 +54,30 @@ impl CertificateStore {
 
     /// The certificate in use, when there is one that can be read.
     pub fn current(&self) -> Option<CertificateFacts> {
-        CertificateFacts::from_file(&self.current_path()).ok()
+        let (certificate, _) = self.in_use();
+        CertificateFacts::from_file(&certificate).ok()
+    }
+
+    /// The files of the certificate in use and of its key.
+    fn in_use(&self) -> (PathBuf, PathBuf) {
+        let current = self.current_path();
+        match &self.initial {
+            Some(initial) if !current.exists() => initial.clone(),
+            _ => (current.clone(), current),
+        }
+    }
+
+    /// What a server shows: always the certificate in use.
+    pub fn identity(&self) -> Result<Identity, TlsError> {
+        let mut paths = vec![self.current_path()];
+        if let Some((certificate, key)) = &self.initial {
+            paths.extend([certificate.clone(), key.clone()]);
+        }
+        let store = self.clone();
+        Reloaded::new(paths, move || {
+            let (certificate, key) = store.in_use();
+            certified_key(&files::read(&certificate)?, &files::read(&key)?)
+        })
     }
 
     /// Writes a certificate with its key, and makes it the one in use.

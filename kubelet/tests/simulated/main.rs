@@ -1,5 +1,6 @@
 //! The kubelet's parts on a node made of plain memory, in paused time.
 
+mod certificates;
 mod images;
 mod pods;
 mod restarts;
