@@ -52,7 +52,8 @@ pub(super) fn kubelet_client(request: &SigningRequest, usages: &[String]) -> Res
     usages_match(usages, "client auth")
 }
 
-fn kubelet_serving(request: &SigningRequest, usages: &[String]) -> Result<(), String> {
+/// A kubelet's serving certificate.
+pub(super) fn kubelet_serving(request: &SigningRequest, usages: &[String]) -> Result<(), String> {
     of_a_node(request)?;
     if request.dns_names.is_empty() && request.ip_addresses.is_empty() {
         return Err("DNS or IP subjectAltName is required".to_owned());
@@ -113,10 +114,21 @@ pub(super) mod tests {
 
     /// A PEM request.
     pub(in super::super) fn pem(common_name: &str, organization: &str, dns: &[&str]) -> Vec<u8> {
+        pem_with_addresses(common_name, organization, dns, &[])
+    }
+
+    /// A PEM request with IP addresses.
+    pub(in super::super) fn pem_with_addresses(
+        common_name: &str,
+        organization: &str,
+        dns: &[&str],
+        addresses: &[&str],
+    ) -> Vec<u8> {
         let epoch = Timestamp::UNIX_EPOCH;
         let profile = Profile::leaf(common_name, &[], epoch, epoch)
             .with_organizations([organization])
-            .with_dns_names(dns.iter().copied());
+            .with_dns_names(dns.iter().copied())
+            .with_ip_addresses(addresses.iter().map(|address| address.parse().expect("an address")));
         let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).expect("key");
         SigningRequest::create(&profile, &key).expect("request").into_bytes()
     }

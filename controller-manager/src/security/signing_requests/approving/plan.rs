@@ -3,7 +3,9 @@
 use api_types::certificates::v1::{CertificateSigningRequest, CertificateSigningRequestCondition};
 use component_base::tls::SigningRequest;
 
-use crate::security::signing_requests::requests::{KUBELET_CLIENT, has_condition, kubelet_client};
+use crate::security::signing_requests::requests::{
+    KUBELET_CLIENT, KUBELET_SERVING, has_condition, kubelet_client, kubelet_serving,
+};
 
 /// May the user of a request create this subresource of requests?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +27,31 @@ const ANY: Question = Question {
     message: "Auto approving kubelet client certificate after SubjectAccessReview.",
 };
 
-/// The questions, in order; none when the request is not for a kubelet or was decided already.
-pub(super) fn questions(request: &CertificateSigningRequest) -> Vec<Question> {
-    let decided = !request.status.certificate.is_empty()
+/// A kubelet that asks for its serving certificate. Upstream had this subresource while it approved such requests.
+const OWN_SERVING: Question = Question {
+    subresource: "selfnodeserver",
+    message: "Auto approving self kubelet server certificate after SubjectAccessReview.",
+};
+
+/// The request of a kubelet for its serving certificate, while nobody has decided on it.
+pub(super) fn serving(request: &CertificateSigningRequest) -> Option<(SigningRequest, Question)> {
+    if decided(request) || request.spec.signer_name != KUBELET_SERVING {
+        return None;
+    }
+    let parsed = SigningRequest::from_pem(&request.spec.request).ok()?;
+    kubelet_serving(&parsed, &request.spec.usages).ok()?;
+    Some((parsed, OWN_SERVING))
+}
+
+fn decided(request: &CertificateSigningRequest) -> bool {
+    !request.status.certificate.is_empty()
         || has_condition(request, "Approved")
-        || has_condition(request, "Denied");
-    if decided || request.spec.signer_name != KUBELET_CLIENT {
+        || has_condition(request, "Denied")
+}
+
+/// The questions, in order; none when the request is not for a kubelet's client certificate or was decided already.
+pub(super) fn questions(request: &CertificateSigningRequest) -> Vec<Question> {
+    if decided(request) || request.spec.signer_name != KUBELET_CLIENT {
         return Vec::new();
     }
     let Ok(parsed) = SigningRequest::from_pem(&request.spec.request) else { return Vec::new() };
