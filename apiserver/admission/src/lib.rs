@@ -5,8 +5,16 @@
 
 mod attributes;
 pub mod limit_ranger;
+mod lookup;
+pub mod namespace_lifecycle;
 mod plugin;
 mod refusal;
+pub mod service_account;
+mod table;
+#[cfg(test)]
+mod testing;
 
 pub use attributes::{Attributes, Notes, Operation, Options};
+pub use lookup::{Lookup, Objects};
 pub use plugin::{Chain, Plugin};
+pub use table::{Make, Means, Row, all};

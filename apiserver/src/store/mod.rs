@@ -267,6 +267,8 @@ impl Store {
     }
 
     fn time_to_live(&self) -> Option<Duration> {
-        self.options.time_to_live.or_else(|| self.options.rules.time_to_live_seconds().map(Duration::from_secs))
+        self.options
+            .time_to_live
+            .or_else(|| self.options.rules.time_to_live_seconds().map(Duration::from_secs))
     }
 }

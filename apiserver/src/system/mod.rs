@@ -1,6 +1,7 @@
 //! What lives inside the server: loops that keep the cluster's own objects, indexes fed from the stores,
 //! and resources that are answered rather than stored.
 
+pub mod admission_objects;
 pub mod authentication_config;
 pub mod authorization_feed;
 pub mod default_namespaces;

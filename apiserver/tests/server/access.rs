@@ -79,6 +79,7 @@ async fn kubelets_reach_what_their_pods_refer_to() {
     let refused = kubelet.get(&format!("{secrets}/used")).await;
     assert_eq!(refused.code, 403);
     assert!(refused.message().ends_with("no relationship found between node 'n1' and this object"));
+    server.make_default_account("default").await;
     let pod = json!({"metadata": {"name": "p"}, "spec": {
         "nodeName": "n1",
         "containers": [{"name": "c", "image": "i"}],

@@ -80,6 +80,7 @@ async fn cluster() -> TestServer {
     }});
     let written = admin.send("PUT", "/api/v1/nodes/n1/status", &[], status).await;
     assert_eq!(written.code, 200, "{}", written.text);
+    server.make_default_account("default").await;
     for (name, node, containers) in [
         ("p", "n1", vec!["c"]),
         ("two", "n1", vec!["a", "b"]),

@@ -140,6 +140,14 @@ impl TestServer {
         self.user("admin", &["system:masters"])
     }
 
+    /// Makes the service account that pods of the namespace run as; no controller does it here.
+    pub async fn make_default_account(&self, namespace: &str) {
+        let accounts = format!("/api/v1/namespaces/{namespace}/serviceaccounts");
+        let account = serde_json::json!({"metadata": {"name": "default"}});
+        let written = self.admin().post(&accounts, account).await;
+        assert_eq!(written.code, 201, "{}", written.text);
+    }
+
     /// A client with a bearer token.
     pub fn bearer(&self, token: &str) -> Asker {
         let token = token.to_string();

@@ -1,0 +1,100 @@
+//! All admission plugins of Kubernetes, in the order in which they are asked, and which of them run.
+//!
+//! Source: `AllOrderedPlugins` and `DefaultOffAdmissionPlugins` of `pkg/kubeapiserver/options/plugins.go`.
+
+use std::sync::Arc;
+
+use apiserver_auth::authz::Authorizer;
+
+use crate::lookup::Lookup;
+use crate::namespace_lifecycle::NamespaceLifecycle;
+use crate::plugin::Plugin;
+use crate::service_account::ServiceAccount;
+
+/// What plugins are made of.
+pub struct Means {
+    /// Objects of the cluster.
+    pub lookup: Lookup,
+    /// Who may do what.
+    pub authorizer: Arc<dyn Authorizer>,
+}
+
+/// Makes a plugin.
+pub type Make = fn(&Means) -> Arc<dyn Plugin>;
+
+/// One plugin of Kubernetes.
+pub struct Row {
+    /// Upstream's name, as in `--enable-admission-plugins`.
+    pub name: &'static str,
+    /// Whether it runs without being asked for.
+    pub on_by_default: bool,
+    /// Makes it; `None` for plugins that this program does not have.
+    pub make: Option<Make>,
+}
+
+/// A plugin that runs unless it is disabled.
+const fn on(name: &'static str, make: Make) -> Row {
+    Row { name, on_by_default: true, make: Some(make) }
+}
+
+/// A plugin that upstream runs by default and this program does not have.
+const fn absent_on(name: &'static str) -> Row {
+    Row { name, on_by_default: true, make: None }
+}
+
+/// A plugin that must be asked for, and that this program does not have.
+const fn absent_off(name: &'static str) -> Row {
+    Row { name, on_by_default: false, make: None }
+}
+
+/// All plugins in upstream's order.
+static ALL: [Row; 41] = [
+    absent_off("AlwaysAdmit"),
+    absent_off("NamespaceAutoProvision"),
+    on("NamespaceLifecycle", |means| Arc::new(NamespaceLifecycle::new(means.lookup.clone()))),
+    absent_off("NamespaceExists"),
+    absent_off("LimitPodHardAntiAffinityTopology"),
+    absent_on("LimitRanger"),
+    on("ServiceAccount", |means| Arc::new(ServiceAccount::new(means.lookup.clone()))),
+    absent_off("NodeRestriction"),
+    absent_on("TaintNodesByCondition"),
+    absent_off("AlwaysPullImages"),
+    absent_off("ImagePolicyWebhook"),
+    absent_on("PodSecurity"),
+    absent_off("PodNodeSelector"),
+    absent_on("Priority"),
+    absent_on("DefaultTolerationSeconds"),
+    absent_off("PodTolerationRestriction"),
+    absent_off("EventRateLimit"),
+    absent_off("ExtendedResourceToleration"),
+    absent_on("DefaultStorageClass"),
+    absent_on("StorageObjectInUseProtection"),
+    absent_on("PodGroupProtection"),
+    absent_off("OwnerReferencesPermissionEnforcement"),
+    absent_on("PersistentVolumeClaimResize"),
+    absent_on("RuntimeClass"),
+    absent_on("CertificateApproval"),
+    absent_on("CertificateSigning"),
+    absent_on("ClusterTrustBundleAttest"),
+    absent_on("CertificateSubjectRestriction"),
+    absent_on("DefaultIngressClass"),
+    absent_off("DenyServiceExternalIPs"),
+    absent_on("PodTopologyLabels"),
+    absent_on("PodGroupWorkloadExists"),
+    absent_on("NodeDeclaredFeatureValidator"),
+    absent_on("JobValidation"),
+    absent_on("PodResizeValidator"),
+    // Policies and webhooks see what all others have made of the object; they are not there yet.
+    absent_on("MutatingAdmissionPolicy"),
+    absent_on("MutatingAdmissionWebhook"),
+    absent_on("ValidatingAdmissionPolicy"),
+    absent_on("ValidatingAdmissionWebhook"),
+    // Counts only what everybody else has let pass.
+    absent_on("ResourceQuota"),
+    absent_off("AlwaysDeny"),
+];
+
+/// All plugins in the order in which they are asked.
+pub fn all() -> &'static [Row] {
+    &ALL
+}

@@ -1,0 +1,73 @@
+//! What plugins make of requests, through the whole server.
+
+use serde_json::{Value, json};
+
+use super::support::TestServer;
+
+fn pod(name: &str) -> Value {
+    json!({"metadata": {"name": name}, "spec": {"containers": [{"name": "c", "image": "i"}]}})
+}
+
+fn pods_of(namespace: &str) -> String {
+    format!("/api/v1/namespaces/{namespace}/pods")
+}
+
+#[tokio::test]
+async fn pods_get_the_token_of_their_service_account() {
+    let server = TestServer::new().await;
+    server.make_default_account("default").await;
+    let written = server.admin().post(&pods_of("default"), pod("p")).await;
+    assert_eq!(written.code, 201, "{}", written.text);
+    let spec = &written.json["spec"];
+    assert_eq!(
+        (&spec["serviceAccountName"], &spec["serviceAccount"]),
+        (&json!("default"), &json!("default"))
+    );
+    let volume = &spec["volumes"][0];
+    let name = volume["name"].as_str().unwrap();
+    assert!(name.starts_with("kube-api-access-") && name.len() == 21, "{name}");
+    assert_eq!(volume["projected"]["sources"][0]["serviceAccountToken"]["expirationSeconds"], 3607);
+    assert_eq!(
+        spec["containers"][0]["volumeMounts"],
+        json!([
+            {"name": name, "readOnly": true, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"},
+        ])
+    );
+}
+
+#[tokio::test]
+async fn pods_need_their_service_account() {
+    let server = TestServer::new().await;
+    let refused = server.admin().post(&pods_of("default"), pod("x")).await;
+    let expected = r#"pods "x" is forbidden: error looking up service account default/default: serviceaccount "default" not found"#;
+    assert_eq!((refused.code, refused.message()), (403, expected));
+    // A kubelet shows its static pods before there is any account.
+    let mut mirror = pod("static-n1");
+    mirror["metadata"]["annotations"] = json!({
+        "kubernetes.io/config.mirror": "1", "kubernetes.io/config.source": "file",
+    });
+    mirror["spec"]["nodeName"] = json!("n1");
+    let written = server.admin().post(&pods_of("kube-system"), mirror).await;
+    assert_eq!(written.code, 201, "{}", written.text);
+    assert_eq!(written.json["spec"]["volumes"], Value::Null);
+    assert_eq!(written.json["spec"]["serviceAccountName"], Value::Null);
+}
+
+#[tokio::test]
+async fn nothing_is_written_into_missing_and_dying_namespaces() {
+    let server = TestServer::new().await;
+    let admin = server.admin();
+    let missing = admin.post(&pods_of("x"), pod("p")).await;
+    assert_eq!((missing.code, missing.message()), (404, r#"namespaces "x" not found"#));
+    let named = json!({"metadata": {"name": "going"}});
+    assert_eq!(admin.post("/api/v1/namespaces", named).await.code, 201);
+    let maps = "/api/v1/namespaces/going/configmaps";
+    assert_eq!(admin.post(maps, json!({"metadata": {"name": "before"}})).await.code, 201);
+    assert_eq!(admin.delete("/api/v1/namespaces/going").await.code, 200);
+    let refused = admin.post(maps, json!({"metadata": {"name": "after"}})).await;
+    assert_eq!(refused.code, 403, "{}", refused.text);
+    assert_eq!(refused.json["details"]["causes"][0]["reason"], "NamespaceTerminating");
+    let kept = admin.delete("/api/v1/namespaces/kube-system").await;
+    let expected = r#"namespaces "kube-system" is forbidden: this namespace may not be deleted"#;
+    assert_eq!((kept.code, kept.message()), (403, expected));
+}
