@@ -7,6 +7,7 @@
 pub mod app;
 pub mod apply;
 pub mod commands;
+pub mod describe;
 pub mod error;
 pub mod factory;
 pub mod files;

@@ -189,11 +189,22 @@ pub async fn list_all(
     factory: &Factory,
     found: &Discovered,
     namespace: Option<&str>,
+    params: ListParams,
+) -> Result<Vec<Value>> {
+    list_in_chunks(factory, found, namespace, params, 500).await
+}
+
+/// Every page of a list, pages being of `chunk` objects; 0 for one page.
+pub async fn list_in_chunks(
+    factory: &Factory,
+    found: &Discovered,
+    namespace: Option<&str>,
     mut params: ListParams,
+    chunk: u32,
 ) -> Result<Vec<Value>> {
     let api = factory.client()?.dynamic(&found.resource, namespace);
     let mut items = Vec::new();
-    params.limit = 500;
+    params.limit = chunk;
     loop {
         let page = api.list(&params).await?;
         for mut item in page.items {

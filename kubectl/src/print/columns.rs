@@ -69,7 +69,7 @@ fn path_of(path: &str) -> Result<JsonPath> {
 }
 
 /// A value as Go's `%v` shows it.
-fn shown(value: &Value) -> String {
+pub fn shown(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".to_owned(),
         Value::Array(items) => {
