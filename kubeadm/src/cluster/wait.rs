@@ -2,12 +2,13 @@
 
 use std::{
     future::Future,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use api_types::core::v1::Pod;
-use client::{Client, Config};
+use client::{Client, Config, config::Source};
+use component_base::tls::CertificateFacts;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -26,6 +27,8 @@ pub struct HealthCheck {
     pub component: &'static str,
     pub address: String,
     pub path: &'static str,
+    /// The file of its serving certificate; without one it makes itself a certificate that nobody can verify.
+    pub certificate: Option<PathBuf>,
 }
 
 /// Flags that say where components listen, and their defaults.
@@ -46,7 +49,8 @@ pub fn health_checks(pods: &[Pod], advertise_address: &str) -> Vec<HealthCheck> 
                 .filter(|host| host != "0.0.0.0" && host != "::")
                 .unwrap_or_else(|| default.to_owned());
             let port = flag("secure-port").unwrap_or_else(|| default_port.to_string());
-            HealthCheck { component: name, address: join_host_port(&host, port), path }
+            let certificate = flag("tls-cert-file").map(PathBuf::from);
+            HealthCheck { component: name, address: join_host_port(&host, port), path, certificate }
         })
         .collect()
 }
@@ -107,6 +111,7 @@ pub async fn control_plane(
 async fn one(check: &HealthCheck, kubeconfig: &Path, limit: Duration) -> Result<(), String> {
     let started = Instant::now();
     let client = probe_client(check, kubeconfig).map_err(|error| component_base::run::error_chain(&error))?;
+    let Some(client) = client else { return listens(check, limit).await };
     let outcome = until(limit, || async {
         timeout(PROBE_LIMIT, client.get_text(check.path))
             .await
@@ -122,22 +127,47 @@ async fn one(check: &HealthCheck, kubeconfig: &Path, limit: Duration) -> Result<
     })
 }
 
-/// The API server is asked with the administrator's certificate and verified by the cluster's authority.
-/// The other components make themselves certificates that nobody signed; as the kubelet's probes do, these
-/// two questions go without credentials to addresses of this host and read nothing but a status code.
-fn probe_client(check: &HealthCheck, kubeconfig: &Path) -> Result<Client, ClusterError> {
+/// Nothing that a component says with a certificate nobody can verify is believed: that it listens must do.
+async fn listens(check: &HealthCheck, limit: Duration) -> Result<(), String> {
+    println!(
+        "[control-plane-check] {} has no certificate (--tls-cert-file) of the cluster to verify it by: only that it listens is checked",
+        check.component
+    );
+    until(limit, || async {
+        let connected = timeout(PROBE_LIMIT, TcpStream::connect(&check.address)).await;
+        let connected = connected.map_err(|_| format!("no connection within {PROBE_LIMIT:?}"))?;
+        connected.map(drop).map_err(|error| error.to_string())
+    })
+    .await
+    .map_err(|last| format!("{} check failed at {}: {last}", check.component, check.address))
+}
+
+/// A client that verifies the component by the cluster's authority; none when that authority did not sign its
+/// certificate. The API server is asked with the administrator's certificate, the others without credentials.
+fn probe_client(check: &HealthCheck, kubeconfig: &Path) -> Result<Option<Client>, ClusterError> {
+    let mut config = Config::from_kubeconfig_file(kubeconfig).map_err(|source| ClusterError::Kubeconfig {
+        path: kubeconfig.to_owned(),
+        source: Box::new(source),
+    })?;
+    let mut asked =
+        Config::new(&format!("https://{}", check.address)).map_err(|source| failed(check, source))?;
     if check.component == constants::API_SERVER {
-        let mut config = Config::from_kubeconfig_file(kubeconfig).map_err(|source| {
-            ClusterError::Kubeconfig { path: kubeconfig.to_owned(), source: Box::new(source) }
-        })?;
-        let server = Config::new(&format!("https://{}", check.address)).map(|config| config.server);
-        config.server = server.unwrap_or(config.server);
-        return build(config, check);
+        config.server = asked.server;
+        return build(config, check).map(Some);
     }
-    let config = Config::new(&format!("https://{}", check.address));
-    let mut config = config.map_err(|source| failed(check, source))?;
-    config.skip_verification = true;
-    build(config.allow_unverified_server(), check)
+    let authorities = config.authorities.map(|source| source.read()).transpose();
+    let authorities = authorities.map_err(|source| failed(check, source))?.unwrap_or_default();
+    if !check.certificate.as_ref().is_some_and(|path| is_signed(path, &authorities)) {
+        return Ok(None);
+    }
+    asked.authorities = Some(Source::Inline(authorities));
+    build(asked, check).map(Some)
+}
+
+fn is_signed(certificate: &Path, authorities: &[u8]) -> bool {
+    let authorities = CertificateFacts::all_from_pem(authorities).unwrap_or_default();
+    CertificateFacts::from_file(certificate)
+        .is_ok_and(|leaf| authorities.iter().any(|authority| leaf.verify_signed_by(authority).is_ok()))
 }
 
 fn build(config: Config, check: &HealthCheck) -> Result<Client, ClusterError> {
@@ -212,6 +242,10 @@ mod tests {
         configuration.cluster.controller_manager.extra_args = vec![arg("bind-address", "0.0.0.0")];
         let pods: Vec<Pod> =
             RENDERERS.iter().map(|(_, render)| render(&configuration, &HostView::default())).collect();
+        let checks = health_checks(&pods, "192.0.2.1");
+        let certificate = |check: &HealthCheck| check.certificate.clone();
+        let expected = Path::new("/etc/kubernetes/pki/kube-scheduler.crt").to_owned();
+        assert_eq!(checks.last().and_then(certificate), Some(expected));
         let addresses: Vec<String> = health_checks(&pods, "192.0.2.1")
             .into_iter()
             .map(|check| format!("{}{}", check.address, check.path))
@@ -234,5 +268,77 @@ mod tests {
         });
         assert_eq!(plain_get(&address, "/healthz").await, Err("status code: 503".to_owned()));
         assert_eq!(plain_get(&address, "/healthz").await, Ok(()));
+    }
+
+    /// A component that is healthy when asked over TLS.
+    async fn component(certificate: &str, key: &str) -> String {
+        use component_base::tls::{
+            Reloaded,
+            server::{ServerOptions, certified_key, server_config},
+        };
+        let identity = certified_key(certificate.as_bytes(), key.as_bytes()).expect("an identity");
+        let mut options = ServerOptions::new(Reloaded::fixed(identity));
+        options.alpn = vec!["http/1.1"];
+        let acceptor = tokio_rustls::TlsAcceptor::from(server_config(&options).expect("TLS"));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                let mut request = [0; 1024];
+                let _ = stream.read(&mut request).await;
+                let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+                let _ = stream.write_all(answer.as_bytes()).await;
+                let _ = stream.shutdown().await;
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_component_is_believed_only_with_a_certificate_of_the_cluster() {
+        use crate::render::kubeconfig;
+        use component_base::tls::{ExtendedUsage, KeyAlgorithm, Profile, authority::Authority};
+        component_base::tls::install_provider();
+        let now = jiff::Timestamp::now();
+        let (from, to) =
+            (now - jiff::SignedDuration::from_hours(1), now + jiff::SignedDuration::from_hours(1));
+        let authority = |name| {
+            Authority::create(&Profile::authority(name, from, to), KeyAlgorithm::EcdsaP256).expect("made")
+        };
+        let (cluster, other) = (authority("cluster"), authority("other"));
+        let issue = |authority: &Authority| {
+            let profile = Profile::leaf("kube-scheduler", &[ExtendedUsage::ServerAuth], from, to)
+                .with_ip_addresses(["127.0.0.1".parse().expect("an address")]);
+            let (certificate, key) = authority.issue(&profile, KeyAlgorithm::EcdsaP256).expect("issued");
+            (certificate, key.to_pem())
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        let (admin_conf, file) = (folder.path().join("admin.conf"), folder.path().join("scheduler.crt"));
+        let text = kubeconfig::render(
+            "https://127.0.0.1:1",
+            "kubernetes",
+            "admin",
+            &cluster.certificate_pem(),
+            &kubeconfig::Credential::Token("secret".to_owned()),
+        );
+        std::fs::write(&admin_conf, text).expect("written");
+        let (own, foreign) = (issue(&cluster), issue(&other));
+        std::fs::write(&file, &own.0).expect("written");
+        let check = |address: &str| HealthCheck {
+            component: constants::SCHEDULER,
+            address: address.to_owned(),
+            path: "/livez",
+            certificate: Some(file.clone()),
+        };
+        let limit = Duration::from_secs(10);
+        one(&check(&component(&own.0, &own.1).await), &admin_conf, limit).await.expect("healthy");
+        // Another program at the port, with another certificate than the one in the file.
+        let impostor = check(&component(&foreign.0, &foreign.1).await);
+        let refused = one(&impostor, &admin_conf, Duration::ZERO).await.expect_err("not believed");
+        assert!(refused.contains("UnknownIssuer") || refused.contains("certificate"), "{refused}");
+        // A user's certificate of another authority: that it listens is all that can be said.
+        std::fs::write(&file, &foreign.0).expect("written");
+        one(&impostor, &admin_conf, limit).await.expect("it listens");
     }
 }

@@ -271,7 +271,7 @@ pub fn kubelet(
     let dns = crate::render::addresses::dns_address(&cluster.networking.service_subnet)
         .map_or_else(|| "10.96.0.10".to_owned(), |address| address.to_string());
     let ca = format!("{}/ca.crt", cluster.certificates_dir.trim_end_matches('/'));
-    let defaults: [(&[&str], Value); 11] = [
+    let defaults: [(&[&str], Value); 12] = [
         (&["staticPodPath"], json!(constants::MANIFESTS_DIR)),
         (&["clusterDNS"], json!([dns])),
         (&["clusterDomain"], json!(cluster.networking.dns_domain)),
@@ -282,6 +282,8 @@ pub fn kubelet(
         (&["healthzBindAddress"], json!("127.0.0.1")),
         (&["healthzPort"], json!(constants::KUBELET_HEALTHZ_PORT)),
         (&["rotateCertificates"], json!(true)),
+        // So that the API server can verify whom it hands commands and reads logs from.
+        (&["serverTLSBootstrap"], json!(true)),
         (&["cgroupDriver"], json!(if habits.systemd { "systemd" } else { "cgroupfs" })),
     ];
     for (path, value) in defaults {

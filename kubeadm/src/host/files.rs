@@ -90,6 +90,23 @@ impl Files {
         })
     }
 
+    /// Makes `link` lead to `target`, whatever it led to before.
+    pub fn link(&mut self, link: &Path, target: &Path) -> Result<(), FileError> {
+        if let Some(planned) = &mut self.planned {
+            let file = planned.get(target).cloned();
+            planned.extend(file.map(|file| (link.to_owned(), file)));
+            return Ok(());
+        }
+        let mut temporary = link.as_os_str().to_owned();
+        temporary.push(".tmp");
+        let linked = match std::fs::remove_file(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => std::os::unix::fs::symlink(target, &temporary)
+                .and_then(|()| std::fs::rename(&temporary, link)),
+        };
+        linked.map_err(|source| FileError { action: "link", path: link.to_owned(), source })
+    }
+
     /// What a dry run would have written.
     pub fn planned(&self) -> impl Iterator<Item = (&PathBuf, &PlannedFile)> {
         self.planned.iter().flatten()
@@ -167,6 +184,21 @@ mod tests {
         assert_eq!(files.read_text(&path).expect("readable").as_deref(), Some("kind: Pod\n"));
         assert!(files.exists(&path) && !path.exists());
         assert!(files.describe().contains("mode 0600") && files.describe().contains("\tkind: Pod\n"));
+    }
+
+    #[test]
+    fn a_link_leads_to_the_newest() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (one, two, link) =
+            (folder.path().join("1"), folder.path().join("2"), folder.path().join("current"));
+        for mut files in [Files::dry_run(), Files::on_disk()] {
+            files.write(&one, b"one", 0o600).expect("written");
+            files.write(&two, b"two", 0o600).expect("written");
+            files.link(&link, &one).expect("linked");
+            files.link(&link, &two).expect("linked again");
+            assert_eq!(files.read_text(&link).expect("readable").as_deref(), Some("two"));
+            assert_eq!(std::fs::read_link(&link).ok(), (!files.is_dry_run()).then(|| two.clone()));
+        }
     }
 
     #[test]

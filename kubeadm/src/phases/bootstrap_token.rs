@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use api_types::core::v1::ConfigMap;
+use api_types::{core::v1::ConfigMap, rbac::v1::PolicyRule};
 
 use crate::{
     cluster::{
         access::ClusterAccess,
-        rbac::{self, group, user},
+        rbac::{self, group, service_account, user},
         tokens,
     },
     constants,
@@ -17,6 +17,9 @@ use crate::{
 
 const FLAGS: &[&str] = &["config", "kubeconfig", "skip-token-print", "dry-run"];
 const CLUSTER_INFO_ROLE: &str = "kubeadm:bootstrap-signer-clusterinfo";
+/// The right of nodes to serving certificates, and its binding.
+const SERVING_ROLE: &str = "kubeadm:node-autoapprove-serving-certificate";
+const SERVING_APPROVER_BINDING: &str = "kubeadm:kubelet-serving-approver";
 const GET_NODES_ROLE: &str = "kubeadm:get-nodes";
 /// Bindings of built-in roles: name, role, group, and what they allow.
 const BINDINGS: [(&str, &str, &str, &str); 3] = [
@@ -73,7 +76,29 @@ async fn run(data: &mut InitData) -> anyhow::Result<()> {
         println!("[bootstrap-token] Configured RBAC rules to {what}");
         cluster.create_or_update(&rbac::cluster_binding(name, role, &[group(subject)])).await?;
     }
+    approve_serving(&cluster).await?;
     publish_cluster_info(data, &cluster).await
+}
+
+/// Nodes may have serving certificates for their own names, and the controller manager may say so. Where another
+/// controller manager runs these rights do no harm, and `kubectl certificate approve` does what ours does.
+async fn approve_serving(cluster: &ClusterAccess) -> anyhow::Result<()> {
+    println!(
+        "[bootstrap-token] Configured RBAC rules to allow certificate rotation for all node server certificates in the cluster"
+    );
+    let rule = PolicyRule {
+        verbs: vec!["create".to_owned()],
+        api_groups: vec!["certificates.k8s.io".to_owned()],
+        resources: vec!["certificatesigningrequests/selfnodeserver".to_owned()],
+        ..PolicyRule::default()
+    };
+    cluster.create_or_update(&rbac::cluster_role(SERVING_ROLE, rule)).await?;
+    let nodes = [group(constants::NODES_GROUP)];
+    cluster.create_or_update(&rbac::cluster_binding(SERVING_ROLE, SERVING_ROLE, &nodes)).await?;
+    let approver = [service_account(constants::KUBE_SYSTEM, "certificate-controller")];
+    let role = "system:certificates.k8s.io:kubelet-serving-approver";
+    cluster.create_or_update(&rbac::cluster_binding(SERVING_APPROVER_BINDING, role, &approver)).await?;
+    Ok(())
 }
 
 /// Lets everybody know where the cluster is and which authority it has; tokens prove that it is true.

@@ -1,6 +1,6 @@
 //! `certs`: one sub-phase for each certificate of the table, and `sa` for the key of service accounts.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, path::Path};
 
 use crate::{
     pki::{
@@ -50,6 +50,14 @@ fn certificate(data: &mut InitData, spec: &'static Spec) -> anyhow::Result<()> {
             "certificate generation"
         };
         println!("[certs] External etcd mode: Skipping {} {what}", spec.base_name);
+        return Ok(());
+    }
+    let folder = Path::new(&data.configuration.cluster.certificates_dir);
+    if spec.optional
+        && data.external_authority
+        && !data.files.exists(&store::certificate_file(folder, spec.base_name))
+    {
+        println!("[certs] External CA mode: Skipping {} certificate generation", spec.base_name);
         return Ok(());
     }
     if spec.name == "ca" {

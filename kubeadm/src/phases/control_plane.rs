@@ -5,6 +5,7 @@ use std::path::Path;
 use super::patches::Patches;
 use crate::{
     constants,
+    pki::{specs, store},
     render::{
         control_plane::{COMPONENTS, HostView, Renderer},
         encryption, static_pod,
@@ -78,6 +79,10 @@ fn write(data: &mut InitData, component: &str, renderer: Renderer) -> anyhow::Re
     if component == constants::API_SERVER {
         println!("[control-plane] Using manifest folder {:?}", constants::MANIFESTS_DIR);
         ensure_encryption_config(data)?;
+    }
+    // A cluster that an earlier release made has no such certificate yet.
+    if let Some(spec) = specs::find(component).filter(|spec| spec.optional && !data.external_authority) {
+        store::ensure(&mut data.files, &data.configuration, spec, data.now)?;
     }
     println!("[control-plane] Creating static Pod manifest for {component:?}");
     let pod = renderer(&data.configuration, &HostView::of_host(data.external_authority));

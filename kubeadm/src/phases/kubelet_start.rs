@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::patches::Patches;
+use super::{kubelet_serving, patches::Patches};
 use crate::{
     config::{Configuration, component::KUBELET_API_VERSION, host_facts, v1beta4::NodeRegistration},
     constants,
@@ -35,6 +35,7 @@ fn run(data: &mut InitData) -> anyhow::Result<()> {
     write_instance_config(&mut data.files, &node)?;
     let patches = Patches::load(data.patches_dir.as_deref())?;
     write_config(&mut data.files, &kubelet_document(&data.configuration), &node, &patches)?;
+    kubelet_serving::write(data)?;
     if !data.is_dry_run() {
         println!("[kubelet-start] Starting the kubelet");
         init_system::try_start_kubelet();

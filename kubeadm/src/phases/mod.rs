@@ -8,6 +8,7 @@ pub mod etcd;
 pub mod join;
 pub mod kubeconfig;
 pub mod kubelet_finalize;
+pub mod kubelet_serving;
 pub mod kubelet_start;
 pub mod mark_control_plane;
 pub mod patches;

@@ -5,7 +5,11 @@ use std::net::IpAddr;
 use component_base::tls::ExtendedUsage as Usage;
 
 use crate::{
-    config::{Configuration, validation::parse_host_port},
+    config::{
+        Configuration,
+        v1beta4::ControlPlaneComponent,
+        validation::{argument, parse_host_port},
+    },
     constants,
     render::addresses::api_server_virtual_address,
 };
@@ -35,6 +39,8 @@ pub struct Spec {
     pub alternative_names: fn(&Configuration) -> Vec<String>,
     /// Whether it is only made when kubeadm runs etcd itself.
     pub local_etcd: bool,
+    /// Whether the cluster does without where nobody here can sign.
+    pub optional: bool,
 }
 
 const CLIENT: &[Usage] = &[Usage::ClientAuth];
@@ -42,7 +48,7 @@ const CLIENT: &[Usage] = &[Usage::ClientAuth];
 const BOTH: &[Usage] = &[Usage::ServerAuth, Usage::ClientAuth];
 
 /// All certificates; authorities stand before those they sign.
-pub const ALL: [Spec; 10] = [
+pub const ALL: [Spec; 12] = [
     authority(
         "ca",
         "self-signed Kubernetes CA to provision identities for other Kubernetes components",
@@ -60,6 +66,7 @@ pub const ALL: [Spec; 10] = [
         usages: &[Usage::ServerAuth],
         alternative_names: api_server_names,
         local_etcd: false,
+        optional: false,
     },
     Spec {
         name: "apiserver-kubelet-client",
@@ -71,6 +78,7 @@ pub const ALL: [Spec; 10] = [
         usages: CLIENT,
         alternative_names: no_names,
         local_etcd: false,
+        optional: false,
     },
     authority(
         "front-proxy-ca",
@@ -89,6 +97,7 @@ pub const ALL: [Spec; 10] = [
         usages: CLIENT,
         alternative_names: no_names,
         local_etcd: false,
+        optional: false,
     },
     authority("etcd-ca", "self-signed CA to provision identities for etcd", "etcd/ca", "etcd-ca", true),
     Spec {
@@ -101,6 +110,7 @@ pub const ALL: [Spec; 10] = [
         usages: BOTH,
         alternative_names: etcd_server_names,
         local_etcd: true,
+        optional: false,
     },
     Spec {
         name: "etcd-peer",
@@ -112,6 +122,7 @@ pub const ALL: [Spec; 10] = [
         usages: BOTH,
         alternative_names: etcd_peer_names,
         local_etcd: true,
+        optional: false,
     },
     Spec {
         name: "etcd-healthcheck-client",
@@ -123,6 +134,7 @@ pub const ALL: [Spec; 10] = [
         usages: CLIENT,
         alternative_names: no_names,
         local_etcd: true,
+        optional: false,
     },
     Spec {
         name: "apiserver-etcd-client",
@@ -134,8 +146,39 @@ pub const ALL: [Spec; 10] = [
         usages: CLIENT,
         alternative_names: no_names,
         local_etcd: true,
+        optional: false,
     },
+    // Upstream lets these two make themselves certificates, which nobody can verify.
+    serving(
+        constants::CONTROLLER_MANAGER,
+        "certificate for serving health and metrics of the controller manager",
+        |configuration| component_names(configuration, &configuration.cluster.controller_manager),
+    ),
+    serving(
+        constants::SCHEDULER,
+        "certificate for serving health and metrics of the scheduler",
+        |configuration| component_names(configuration, &configuration.cluster.scheduler),
+    ),
 ];
+
+const fn serving(
+    name: &'static str,
+    description: &'static str,
+    alternative_names: fn(&Configuration) -> Vec<String>,
+) -> Spec {
+    Spec {
+        name,
+        description,
+        base_name: name,
+        authority: Some("ca"),
+        common_name: CommonName::Fixed(name),
+        organization: None,
+        usages: &[Usage::ServerAuth],
+        alternative_names,
+        local_etcd: false,
+        optional: true,
+    }
+}
 
 const fn authority(
     name: &'static str,
@@ -154,6 +197,7 @@ const fn authority(
         usages: &[],
         alternative_names: no_names,
         local_etcd,
+        optional: false,
     }
 }
 
@@ -196,6 +240,22 @@ fn api_server_names(configuration: &Configuration) -> Vec<String> {
     names.push(configuration.init.local_api_endpoint.advertise_address.clone());
     names.extend(parse_host_port(&cluster.control_plane_endpoint).map(|(host, _)| host));
     names.extend(cluster.api_server.cert_sans.iter().cloned());
+    without_repetition(names)
+}
+
+/// Where a component that listens for this host, or where it is told to, can be asked.
+fn component_names(configuration: &Configuration, component: &ControlPlaneComponent) -> Vec<String> {
+    let bound = argument(&component.extra_args, "bind-address");
+    let bound =
+        bound.filter(|address| address.parse::<IpAddr>().is_ok_and(|address| !address.is_unspecified()));
+    let mut names = vec![
+        configuration.init.node_registration.name.clone(),
+        "localhost".to_owned(),
+        configuration.init.local_api_endpoint.advertise_address.clone(),
+        "127.0.0.1".to_owned(),
+        "::1".to_owned(),
+    ];
+    names.extend(bound.map(str::to_owned));
     without_repetition(names)
 }
 

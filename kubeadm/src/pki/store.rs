@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     config::{Configuration, duration::GoDuration},
-    constants::CERTIFICATE_BACKDATE,
+    constants::{CERTIFICATE_BACKDATE, NODE_USER_PREFIX, NODES_GROUP},
     host::files::Files,
 };
 
@@ -248,8 +248,8 @@ pub fn ensure_service_account_key(
     Ok(outcome)
 }
 
-/// A client's identity that is kept in a kubeconfig file and nowhere else, all in PEM.
-pub struct ClientIdentity {
+/// An identity signed by the cluster's authority that is not kept in the folder of certificates, all in PEM.
+pub struct SignedIdentity {
     pub certificate: String,
     pub key: String,
     pub authority: String,
@@ -262,24 +262,51 @@ pub fn client_identity(
     common_name: &str,
     organization: Option<&str>,
     now: Timestamp,
-) -> Result<ClientIdentity, PkiError> {
+) -> Result<SignedIdentity, PkiError> {
+    let (from, until) = period(now, configuration.cluster.certificate_validity_period, common_name)?;
+    let profile =
+        Profile::leaf(common_name, &[Usage::ClientAuth], from, until).with_organizations(organization);
+    signed_by_cluster(files, configuration, &profile, common_name, now)
+}
+
+/// Makes the serving certificate of the kubelet of the first node, as the cluster would sign it on request.
+pub fn kubelet_serving_identity(
+    files: &Files,
+    configuration: &Configuration,
+    addresses: &[IpAddr],
+    now: Timestamp,
+) -> Result<SignedIdentity, PkiError> {
+    let node = &configuration.init.node_registration.name;
+    let user = format!("{NODE_USER_PREFIX}{node}");
+    let (from, until) = period(now, configuration.cluster.certificate_validity_period, &user)?;
+    let profile = Profile::leaf(&user, &[Usage::ServerAuth], from, until)
+        .with_organizations([NODES_GROUP])
+        .with_dns_names([node.as_str()])
+        .with_ip_addresses(addresses.iter().copied());
+    signed_by_cluster(files, configuration, &profile, &user, now)
+}
+
+fn signed_by_cluster(
+    files: &Files,
+    configuration: &Configuration,
+    profile: &Profile,
+    name: &str,
+    now: Timestamp,
+) -> Result<SignedIdentity, PkiError> {
     let spec = &specs::ALL[0];
     let (authority_certificate, authority) = load_authority(files, configuration, spec)?;
     let Some(authority) = authority else {
         return Err(PkiError::ExternalAuthority {
             name: spec.name.to_owned(),
-            leaf: common_name.to_owned(),
+            leaf: name.to_owned(),
             path: key_file(Path::new(&configuration.cluster.certificates_dir), spec.base_name),
         });
     };
     warn_of_period(spec.base_name, &authority_certificate, now);
-    let (from, until) = period(now, configuration.cluster.certificate_validity_period, common_name)?;
-    let profile =
-        Profile::leaf(common_name, &[Usage::ClientAuth], from, until).with_organizations(organization);
     let (certificate, key) = authority
-        .issue(&profile, algorithm(configuration)?)
-        .map_err(|source| PkiError::Make { name: common_name.to_owned(), source })?;
-    Ok(ClientIdentity { certificate, key: key.to_pem(), authority: authority.certificate_pem() })
+        .issue(profile, algorithm(configuration)?)
+        .map_err(|source| PkiError::Make { name: name.to_owned(), source })?;
+    Ok(SignedIdentity { certificate, key: key.to_pem(), authority: authority.certificate_pem() })
 }
 
 /// Whether the cluster's authority is somebody else's: its certificate is here, its key is not.

@@ -121,6 +121,10 @@ fn api_server_command(configuration: &Configuration) -> Vec<String> {
         arg("proxy-client-cert-file", file("front-proxy-client.crt")),
         arg("proxy-client-key-file", file("front-proxy-client.key")),
     ];
+    // Without the cluster's authority on their certificates, kubelets cannot be verified.
+    if configuration.kubelet.fields.get("serverTLSBootstrap").is_some_and(|value| value == true) {
+        args.push(arg("kubelet-certificate-authority", file("ca.crt")));
+    }
     match &cluster.etcd.external {
         Some(external) => add_external_etcd(&mut args, external),
         None => {
@@ -190,6 +194,9 @@ fn controller_manager(configuration: &Configuration, host: &HostView) -> Pod {
     } else {
         (file("ca.crt"), file("ca.key"))
     };
+    if !host.external_authority {
+        args.extend(serving_certificate(configuration, constants::CONTROLLER_MANAGER));
+    }
     args.push(arg("cluster-signing-cert-file", certificate));
     args.push(arg("cluster-signing-key-file", key));
     if !cluster.networking.pod_subnet.is_empty() {
@@ -218,10 +225,10 @@ fn controller_manager(configuration: &Configuration, host: &HostView) -> Pod {
     })
 }
 
-fn scheduler(configuration: &Configuration, _: &HostView) -> Pod {
+fn scheduler(configuration: &Configuration, host: &HostView) -> Pod {
     let cluster = &configuration.cluster;
     let kubeconfig = kubeconfig(constants::SCHEDULER_KUBECONFIG);
-    let args = vec![
+    let mut args = vec![
         arg("bind-address", "127.0.0.1"),
         arg("leader-elect", "true"),
         arg("kubeconfig", kubeconfig.as_str()),
@@ -231,6 +238,16 @@ fn scheduler(configuration: &Configuration, _: &HostView) -> Pod {
     let component = &cluster.scheduler;
     let mut mounts = HostMounts::default();
     mounts.add("kubeconfig", &kubeconfig, FILE, true);
+    if !host.external_authority {
+        // The scheduler sees its own files and not the folder, which has the keys of the cluster.
+        for (name, file) in ["serving-cert", "serving-key"]
+            .into_iter()
+            .zip(serving_certificate(configuration, constants::SCHEDULER))
+        {
+            mounts.add(name, &file.value, FILE, true);
+            args.push(file);
+        }
+    }
     component.extra_volumes.iter().for_each(|extra| mounts.add_extra(extra));
     let address = bound_address(component);
     pod(Component {
@@ -246,6 +263,14 @@ fn scheduler(configuration: &Configuration, _: &HostView) -> Pod {
         readiness: Some(readiness(&address, "/readyz", "HTTPS")),
         startup: Some(startup(&address, "/livez", "HTTPS", &configuration.timeouts())),
     })
+}
+
+/// The flags that name a component's serving certificate and its key.
+fn serving_certificate(configuration: &Configuration, component: &str) -> [Arg; 2] {
+    let file = |extension: &str| {
+        configuration.certificate_path(&format!("{component}.{extension}")).to_string_lossy().into_owned()
+    };
+    [arg("tls-cert-file", file("crt")), arg("tls-private-key-file", file("key"))]
 }
 
 fn command(name: &str, args: Vec<Arg>, overrides: &[Arg]) -> Vec<String> {

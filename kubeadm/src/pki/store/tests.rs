@@ -47,6 +47,24 @@ fn everything_is_made_once_and_then_kept() {
 }
 
 #[test]
+fn the_first_kubelet_serves_with_a_certificate_of_the_cluster() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let configuration = configuration(folder.path());
+    let mut files = Files::dry_run();
+    ensure(&mut files, &configuration, &specs::ALL[0], now()).expect("an authority");
+    let address = "192.0.2.1".parse().expect("an address");
+    let made = kubelet_serving_identity(&files, &configuration, &[address], now()).expect("made");
+    let facts = CertificateFacts::first_from_pem(made.certificate.as_bytes()).expect("a certificate");
+    let authority = CertificateFacts::first_from_pem(made.authority.as_bytes()).expect("an authority");
+    facts.verify_signed_by(&authority).expect("signed by the cluster");
+    assert_eq!(facts.common_name, "system:node:node-1");
+    assert_eq!(facts.organizations, ["system:nodes"]);
+    assert_eq!(facts.dns_names, ["node-1"]);
+    assert_eq!(facts.ip_addresses, [address]);
+    assert_eq!(facts.extended_usages, [Usage::ServerAuth]);
+}
+
+#[test]
 fn the_api_server_answers_to_its_names() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut configuration = configuration(folder.path());

@@ -40,6 +40,7 @@ fn the_api_server_is_told_all_it_needs() {
         "--client-ca-file=/etc/kubernetes/pki/ca.crt",
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
         "--secure-port=6443",
+        "--kubelet-certificate-authority=/etc/kubernetes/pki/ca.crt",
     ] {
         assert!(command.iter().any(|word| word == expected), "{expected} is missing");
     }
@@ -100,6 +101,27 @@ fn the_controller_manager_signs_and_allocates_only_where_it_can() {
 }
 
 #[test]
+fn kubelets_are_verified_unless_they_make_their_own_certificates() {
+    let mut configuration = configuration();
+    configuration.kubelet.fields.insert("serverTLSBootstrap".to_owned(), false.into());
+    let command = command_of(api_server, &configuration, &HostView::default());
+    assert!(!command.iter().any(|word| word.contains("kubelet-certificate-authority")), "{command:?}");
+}
+
+#[test]
+fn components_serve_with_certificates_that_can_be_verified() {
+    let configuration = configuration();
+    for renderer in [controller_manager, scheduler] {
+        let command = command_of(renderer, &configuration, &HostView::default());
+        let expected = format!("--tls-cert-file=/etc/kubernetes/pki/{}.crt", command[0]);
+        assert!(command.contains(&expected), "{command:?}");
+        let external = HostView { external_authority: true, ..HostView::default() };
+        let command = command_of(renderer, &configuration, &external);
+        assert!(!command.iter().any(|word| word.starts_with("--tls-")), "nobody can sign: {command:?}");
+    }
+}
+
+#[test]
 fn users_replace_flags_and_add_volumes() {
     let mut configuration = configuration();
     let arg = crate::render::arguments::arg;
@@ -118,7 +140,11 @@ fn users_replace_flags_and_add_volumes() {
     assert_eq!(command.iter().filter(|word| word.starts_with("--authorization-mode")).count(), 1);
     assert!(command.contains(&"--audit-log-path=/var/log/audit".to_owned()));
     let pod = scheduler(&configuration, &HostView::default());
-    assert_eq!(pod.spec.containers[0].volume_mounts[1].mount_path, "/policy");
+    let mounts: Vec<&str> =
+        pod.spec.containers[0].volume_mounts.iter().map(|mount| mount.mount_path.as_str()).collect();
+    let (certificate, key) =
+        ("/etc/kubernetes/pki/kube-scheduler.crt", "/etc/kubernetes/pki/kube-scheduler.key");
+    assert_eq!(mounts, ["/etc/kubernetes/scheduler.conf", "/policy", certificate, key]);
     let probe = pod.spec.containers[0].liveness_probe.as_ref().expect("a probe");
     assert_eq!(probe.handler.http_get.as_ref().expect("by HTTP").host, "", "probed at the pod's own address");
 }
