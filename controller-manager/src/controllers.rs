@@ -202,6 +202,14 @@ const ALL: &[Entry] = &[
         event_source: "deployment-controller",
         start: workloads::deployment::start,
     },
+    Entry {
+        name: "job-controller",
+        aliases: &["job"],
+        on_by_default: true,
+        service_account: "job-controller",
+        event_source: "job-controller",
+        start: workloads::job::start,
+    },
 ];
 
 /// Controllers of upstream that this program does not have: they can be switched off, not on.

@@ -54,6 +54,25 @@ pub(crate) fn claim<O: Resource, T: Resource>(
     selector: &Selector,
     candidates: &[Arc<T>],
 ) -> Claim<T> {
+    claim_with(owner, selector, candidates, None)
+}
+
+/// The same where what is adopted also gets a finalizer.
+pub(crate) fn claim_holding<O: Resource, T: Resource>(
+    owner: &O,
+    selector: &Selector,
+    candidates: &[Arc<T>],
+    finalizer: &str,
+) -> Claim<T> {
+    claim_with(owner, selector, candidates, Some(finalizer))
+}
+
+fn claim_with<O: Resource, T: Resource>(
+    owner: &O,
+    selector: &Selector,
+    candidates: &[Arc<T>],
+    finalizer: Option<&str>,
+) -> Claim<T> {
     let uid = &owner.metadata().uid;
     let going = owner.metadata().deletion_timestamp.is_some();
     let mut claim = Claim { owned: Vec::new(), actions: Vec::new() };
@@ -65,7 +84,7 @@ pub(crate) fn claim<O: Resource, T: Resource>(
             Some(_) if matches => claim.owned.push(Arc::clone(object)),
             Some(_) if !going => claim.actions.push(release(owner, object.as_ref())),
             None if matches && !going && metadata.deletion_timestamp.is_none() => {
-                claim.actions.push(adopt(owner, object.as_ref()));
+                claim.actions.push(adopt(owner, object.as_ref(), finalizer));
                 claim.owned.push(Arc::clone(object));
             }
             _ => {}
@@ -74,12 +93,15 @@ pub(crate) fn claim<O: Resource, T: Resource>(
     claim
 }
 
-fn adopt<O: Resource, T: Resource>(owner: &O, object: &T) -> Action {
+fn adopt<O: Resource, T: Resource>(owner: &O, object: &T, finalizer: Option<&str>) -> Action {
     let reference = reference(owner);
-    let patch = json!({"metadata": {"uid": object.metadata().uid, "ownerReferences": [{
+    let mut patch = json!({"metadata": {"uid": object.metadata().uid, "ownerReferences": [{
         "apiVersion": reference.api_version, "kind": reference.kind, "name": reference.name, "uid": reference.uid,
         "controller": true, "blockOwnerDeletion": true,
     }]}});
+    if let Some(finalizer) = finalizer {
+        patch["metadata"]["finalizers"] = json!([finalizer]);
+    }
     Action::patch(object, Patch::Strategic(patch)).only_while_alive(owner)
 }
 

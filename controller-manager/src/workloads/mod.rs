@@ -2,4 +2,5 @@
 
 pub(crate) mod daemonset;
 pub(crate) mod deployment;
+pub(crate) mod job;
 pub(crate) mod replicaset;
