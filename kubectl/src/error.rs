@@ -23,6 +23,9 @@ pub enum Error {
     /// Everything was said; only the exit code is left.
     #[error("exit status {0}")]
     Exit(i32),
+    /// Shown as it is, with an exit code of its own.
+    #[error("{1}")]
+    ExitWith(i32, String),
     /// Reading or writing a stream failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -31,6 +34,11 @@ pub enum Error {
 /// An [`Error::Message`].
 pub fn message(text: impl Into<String>) -> Error {
     Error::Message(text.into())
+}
+
+/// A wrong use of a command, with upstream's hint at its help.
+pub fn usage(command: &str, text: impl std::fmt::Display) -> Error {
+    message(format!("{text}\nSee 'kubectl {command} -h' for help and examples"))
 }
 
 impl From<clap::Error> for Error {
@@ -75,7 +83,7 @@ impl Error {
     /// The exit code of a command that ends with this.
     pub fn exit_code(&self) -> i32 {
         match self {
-            Error::Exit(code) => *code,
+            Error::Exit(code) | Error::ExitWith(code, _) => *code,
             _ => 1,
         }
     }
@@ -96,7 +104,7 @@ impl Error {
     pub fn report(&self) -> String {
         match self {
             Error::Exit(_) => String::new(),
-            Error::Plain(text) => text.clone(),
+            Error::Plain(text) | Error::ExitWith(_, text) => text.clone(),
             Error::Several(errors) => lines(errors),
             Error::Client(error) => match error {
                 client::Error::Status(status) if status.reason() == "Invalid" => invalid(status),

@@ -73,7 +73,7 @@ impl GlobalOptions {
     pub fn for_command(mut self, matches: &clap::ArgMatches) -> GlobalOptions {
         let nested =
             matches.subcommand().and_then(|(verb, matches)| Some((verb, matches.subcommand_name()?)));
-        if let Some(("create", "rolebinding" | "clusterrolebinding")) = nested {
+        if let Some(("create", "rolebinding" | "clusterrolebinding") | ("set", "subject")) = nested {
             let users = self.user.take().unwrap_or_default();
             self.subject_users =
                 users.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();

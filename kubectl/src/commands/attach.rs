@@ -38,17 +38,49 @@ pub async fn run(args: Args, factory: &Factory, streams: &mut Streams) -> Result
     if let Some(note) = note.filter(|_| !args.quiet) {
         writeln!(streams.err, "{note}")?;
     }
-    let has_tty = values::list(&pod, "/spec/containers")
-        .iter()
+    join(&pod, container, Joining { stdin: args.stdin, tty: args.tty, quiet: args.quiet }, factory, streams).await
+}
+
+/// How a container is joined.
+#[derive(Clone, Copy, Debug)]
+pub struct Joining {
+    /// Input goes to the container.
+    pub stdin: bool,
+    /// The container's terminal is used.
+    pub tty: bool,
+    /// Without notes.
+    pub quiet: bool,
+}
+
+/// Joins the main process of a container of a running pod until it or the input ends.
+pub async fn join(
+    pod: &serde_json::Value,
+    container: String,
+    how: Joining,
+    factory: &Factory,
+    streams: &mut Streams,
+) -> Result<i32> {
+    let lists = ["/spec/containers", "/spec/initContainers", "/spec/ephemeralContainers"];
+    let has_tty = lists
+        .into_iter()
+        .flat_map(|list| values::list(pod, list))
         .any(|spec| values::text(spec, "/name") == container && values::flag(spec, "/tty"));
-    let tty = args.tty && args.stdin && streams.terminal && has_tty;
-    if args.tty && !tty {
+    if how.tty && !has_tty && !how.quiet {
         writeln!(streams.err, "error: Unable to use a TTY - container {container} did not allocate one")?;
     }
-    if !args.quiet && args.stdin {
+    // A container with a terminal speaks to one, asked for or not; its error output is not apart.
+    let tty = has_tty;
+    let raw = tty && how.stdin && streams.terminal;
+    if !how.quiet {
+        writeln!(
+            streams.err,
+            "All commands and output from this session will be recorded in container logs, including credentials and sensitive information passed through the command prompt."
+        )?;
         writeln!(streams.err, "If you don't see a command prompt, try pressing enter.")?;
     }
-    let command = Command { container, command: Vec::new(), stdin: args.stdin, stdout: true, stderr: !tty, tty };
-    let process = remote_command::attach(factory.client()?, values::namespace(&pod), values::name(&pod), &command).await?;
-    terminal::converse(process, tty, streams).await
+    let command =
+        Command { container, command: Vec::new(), stdin: how.stdin, stdout: true, stderr: !tty, tty };
+    let (namespace, name) = (values::namespace(pod), values::name(pod));
+    let process = remote_command::attach(factory.client()?, namespace, name, &command).await?;
+    terminal::converse(process, raw, streams).await
 }

@@ -4,6 +4,8 @@
 pub mod testing;
 
 mod changes;
+mod overrides;
+mod pairs;
 mod pods;
 mod terminal;
 mod wire;
@@ -15,7 +17,7 @@ use clap::{ArgMatches, Command};
 
 use crate::{Factory, Result, Streams};
 pub use changes::{parse_validation, patch_locally, send_patch};
-pub use wire::{byte_stream, escape, json_stream, names_and_ages, query};
+pub use wire::{byte_stream, escape, go_duration, json_stream, names_and_ages, query};
 
 /// What a running command is.
 pub type Running<'a> = Pin<Box<dyn Future<Output = Result<i32>> + 'a>>;
@@ -56,6 +58,13 @@ macro_rules! verbs {
 }
 
 verbs! {
+    set "set" [] "Set specific features on objects";
+    run "run" [] "Run a particular image on the cluster";
+    expose "expose" [] "Take a replication controller, service, deployment or pod and expose it as a new Kubernetes service";
+    replace "replace" [] "Replace a resource by file name or stdin";
+    taint "taint" [] "Update the taints on one or more nodes";
+    drain "drain" [] "Drain node in preparation for maintenance";
+    autoscale "autoscale" [] "Auto-scale a deployment, replica set, stateful set, or replication controller";
     get "get" [] "Display one or many resources";
     create "create" [] "Create a resource from a file or from stdin";
     logs "logs" ["log"] "Print the logs for a container in a pod";

@@ -36,6 +36,37 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// A duration as Go writes it: `1h2m3s`, `1.5s`, `10ms`.
+pub fn go_duration(duration: std::time::Duration) -> String {
+    let nanoseconds = duration.as_nanos();
+    if nanoseconds == 0 {
+        return "0s".to_owned();
+    }
+    if nanoseconds < 1_000_000_000 {
+        let (unit, size) = match nanoseconds {
+            0..1_000 => ("ns", 1),
+            1_000..1_000_000 => ("µs", 1_000),
+            _ => ("ms", 1_000_000),
+        };
+        return format!("{}{unit}", fraction(nanoseconds, size));
+    }
+    let seconds = duration.as_secs();
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    let rest = fraction(nanoseconds % 60_000_000_000, 1_000_000_000);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest}s"),
+        (0, minutes) => format!("{minutes}m{rest}s"),
+        (hours, minutes) => format!("{hours}h{minutes}m{rest}s"),
+    }
+}
+
+/// `amount / size` in decimal, without zeros at the end.
+fn fraction(amount: u128, size: u128) -> String {
+    let digits = size.ilog10() as usize;
+    let text = format!("{}.{:0digits$}", amount / size, amount % size);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// GET of a path whose body comes piece by piece.
 pub async fn byte_stream(
     client: &Client,
@@ -124,6 +155,18 @@ pub fn names_and_ages(found: &Discovered, value: Value) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_gos() {
+        let check = |milliseconds: u64, expected: &str| {
+            assert_eq!(go_duration(std::time::Duration::from_millis(milliseconds)), expected);
+        };
+        check(0, "0s");
+        check(5_000, "5s");
+        check(60_000, "1m0s");
+        check(3_661_500, "1h1m1.5s");
+        check(20, "20ms");
+    }
 
     #[test]
     fn queries_leave_out_what_is_empty() {

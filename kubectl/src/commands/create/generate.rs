@@ -284,18 +284,11 @@ pub async fn run(what: What, factory: &Factory, streams: &mut Streams) -> Result
 }
 
 /// Creates a generated object in the namespace of the flags and reports it.
-pub async fn create(mut object: Value, options: &CreateArgs, factory: &Factory, streams: &mut Streams) -> Result<i32> {
-    let (api_version, kind) = (values::text(&object, "/apiVersion").to_owned(), values::text(&object, "/kind").to_owned());
-    let Some(found) = factory.by_kind(&api_version, &kind).await? else {
-        return Err(message(format!("no matches for kind {kind:?} in version {api_version:?}")));
-    };
-    let namespace = if found.resource.namespaced { Some(factory.namespace()?) } else { None };
-    if let Some(namespace) = factory.explicit_namespace().filter(|_| found.resource.namespaced) {
-        values::map_at(&mut object, &["metadata"]).insert("namespace".to_owned(), namespace.into());
-    }
-    let made = super::send(&found, namespace.as_deref(), object, options, factory).await.map_err(|error| match error {
+pub async fn create(object: Value, options: &CreateArgs, factory: &Factory, streams: &mut Streams) -> Result<i32> {
+    let kind = values::text(&object, "/kind").to_lowercase();
+    let made = super::generated(object, options, factory).await.map_err(|error| match error {
         crate::Error::Client(client::Error::Status(status)) if status.is_already_exists() => {
-            message(format!("failed to create {}: {}", kind.to_lowercase(), status.status.message))
+            message(format!("failed to create {kind}: {}", status.status.message))
         }
         other => other,
     })?;

@@ -101,6 +101,21 @@ pub async fn send(
     Ok(factory.client()?.dynamic(&found.resource, namespace).create(&object, &params).await?)
 }
 
+/// Creates a generated object in the namespace of the flags.
+pub async fn generated(mut object: Value, options: &CreateArgs, factory: &Factory) -> Result<Value> {
+    let api_version = crate::values::text(&object, "/apiVersion").to_owned();
+    let kind = crate::values::text(&object, "/kind").to_owned();
+    let Some(found) = factory.by_kind(&api_version, &kind).await? else {
+        return Err(message(format!("no matches for kind {kind:?} in version {api_version:?}")));
+    };
+    let namespace = if found.resource.namespaced { Some(factory.namespace()?) } else { None };
+    if let Some(namespace) = factory.explicit_namespace().filter(|_| found.resource.namespaced) {
+        let metadata = crate::values::map_at(&mut object, &["metadata"]);
+        metadata.insert("namespace".to_owned(), namespace.into());
+    }
+    send(&found, namespace.as_deref(), object, options, factory).await
+}
+
 #[cfg(test)]
 mod tests {
     use client::fake::FakeServer;
