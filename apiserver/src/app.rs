@@ -38,7 +38,7 @@ use crate::chain::metrics::RequestMetrics;
 use crate::chain::serve::Http2Limits;
 use crate::chain::{Chain, serve};
 use crate::connect::Connector;
-use crate::connect::dial::Dialer;
+use crate::connect::dial::{Dialer, KubeletTrust};
 use crate::connect::location::Locator;
 use crate::discovery::Discovery;
 use crate::discovery::catalog::Catalog;
@@ -313,21 +313,27 @@ fn dialer(options: &Options, loops: &Shutdown) -> anyhow::Result<Dialer> {
         }
         _ => None,
     };
-    let authorities = match &kubelet.kubelet_certificate_authority {
+    let trust = match &kubelet.kubelet_certificate_authority {
         Some(file) => {
             let authorities =
                 ServerAuthorities::from_file(file).context("--kubelet-certificate-authority")?;
             authorities.keep_fresh(loops);
-            Some(authorities)
+            KubeletTrust::Authorities(authorities)
         }
-        None => None,
+        None if kubelet.kubelet_insecure_tls => KubeletTrust::Any,
+        None => {
+            tracing::warn!(
+                "without --kubelet-certificate-authority kubelets cannot be verified: logs, exec, attach, port-forward and node proxies will be refused"
+            );
+            KubeletTrust::Nothing
+        }
     };
     if let (Some(certificate), Some(key)) = (&kubelet.proxy_client_cert_file, &kubelet.proxy_client_key_file)
     {
         // What proves our identity to extension servers must be usable before the first of them is called.
         identity_from_files(certificate, key).context("--proxy-client-cert-file")?;
     }
-    Ok(Dialer::new(identity, authorities, kubelet.kubelet_timeout)?)
+    Ok(Dialer::new(identity, trust, kubelet.kubelet_timeout)?)
 }
 
 fn audit(options: &Options, metrics: &Metrics) -> anyhow::Result<Option<Arc<Audit>>> {

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::location::{Peer, Target};
-use super::trust::OwnAuthority;
+use super::trust::AnyCertificate;
 
 /// A byte stream to a peer.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -22,34 +22,53 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 /// How long a connection to a workload may take to open.
 const WORKLOAD_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What the certificates of kubelets are judged by.
+#[derive(Debug)]
+pub enum KubeletTrust {
+    /// `--kubelet-certificate-authority`: a certificate must be signed by it and be for the address that is called.
+    Authorities(Reloaded<ServerAuthorities>),
+    /// `--kubelet-insecure-tls`: any certificate does.
+    Any,
+    /// Neither was given: no kubelet can be believed.
+    Nothing,
+}
+
+/// Said when there is nothing to verify kubelets by.
+const NO_AUTHORITY: &str = "kube-apiserver was started without --kubelet-certificate-authority, so it cannot verify \
+     the kubelet. Give it the file of the authority that signs the kubelets' serving certificates \
+     (/etc/kubernetes/pki/ca.crt when kubelets have serverTLSBootstrap: true), or --kubelet-insecure-tls=true to \
+     accept any certificate";
+/// Said when a kubelet's certificate is refused.
+const REFUSED: &str = "the kubelet must serve with a certificate for this address that --kubelet-certificate-authority \
+     signed: set serverTLSBootstrap: true in its configuration, and see that its request is approved (kubectl get csr)";
+
 /// Opens connections.
 pub struct Dialer {
-    kubelet: TlsConnector,
-    /// Whether kubelets are verified against a given authority, so that the name matters.
-    kubelet_authority: bool,
+    /// None when no kubelet can be believed.
+    kubelet: Option<TlsConnector>,
+    /// For those who ask not to verify.
+    any_kubelet: TlsConnector,
     workload: TlsConnector,
     kubelet_timeout: Duration,
 }
 
 impl Dialer {
-    /// `identity` is the client certificate shown to kubelets, `authorities` what their certificates are
-    /// verified against, `kubelet_timeout` how long a connection to one may take to open.
+    /// `identity` is the client certificate shown to kubelets, `trust` what theirs are verified against,
+    /// `kubelet_timeout` how long a connection to one may take to open.
     pub fn new(
         identity: Option<Identity>,
-        authorities: Option<Reloaded<ServerAuthorities>>,
+        trust: KubeletTrust,
         kubelet_timeout: Duration,
     ) -> Result<Dialer, TlsError> {
-        let kubelet_authority = authorities.is_some();
-        let kubelet = match authorities {
-            Some(authorities) => client_config(authorities, identity, &["http/1.1"])?,
-            None => own_authority_config(identity)?,
+        let any_kubelet: TlsConnector = unverified_config(identity.clone())?.into();
+        let kubelet = match trust {
+            KubeletTrust::Authorities(authorities) => {
+                Some(client_config(authorities, identity, &["http/1.1"])?.into())
+            }
+            KubeletTrust::Any => Some(any_kubelet.clone()),
+            KubeletTrust::Nothing => None,
         };
-        Ok(Dialer {
-            kubelet: kubelet.into(),
-            kubelet_authority,
-            workload: own_authority_config(None)?.into(),
-            kubelet_timeout,
-        })
+        Ok(Dialer { kubelet, any_kubelet, workload: unverified_config(None)?.into(), kubelet_timeout })
     }
 
     /// Opens a connection to the target.
@@ -57,41 +76,51 @@ impl Dialer {
         let failed = |error: &dyn std::fmt::Display| {
             StatusError::internal_error(format!("error dialing backend: {error}"))
         };
+        let connector = match target.peer {
+            Peer::Plain => None,
+            Peer::Kubelet => Some(self.kubelet.as_ref().ok_or_else(|| failed(&NO_AUTHORITY))?),
+            Peer::UnverifiedKubelet => Some(&self.any_kubelet),
+            Peer::Tls => Some(&self.workload),
+        };
         let dial = async {
             let host = target.host.trim_matches(['[', ']']);
             let stream = TcpStream::connect((host, target.port))
                 .await
                 .map_err(|error| failed(&format!("dial tcp {}: {error}", target.authority())))?;
             let _ = stream.set_nodelay(true);
-            let connector = match target.peer {
-                Peer::Plain => return Ok(Box::new(stream) as Box<dyn Stream>),
-                Peer::Kubelet => &self.kubelet,
-                Peer::Tls => &self.workload,
-            };
+            let Some(connector) = connector else { return Ok(Box::new(stream) as Box<dyn Stream>) };
             let name = ServerName::try_from(host.to_string())
                 .map_err(|_| failed(&format!("{host:?} is neither a name nor an address")))?;
-            let stream = connector.connect(name, stream).await.map_err(|error| failed(&error))?;
+            let stream = connector.connect(name, stream).await.map_err(|error| {
+                if target.peer == Peer::Kubelet && is_about_certificate(&error) {
+                    return failed(&format!("{}: {error}: {REFUSED}", target.authority()));
+                }
+                failed(&error)
+            })?;
             Ok(Box::new(stream) as Box<dyn Stream>)
         };
-        let longest = if target.peer == Peer::Kubelet { self.kubelet_timeout } else { WORKLOAD_TIMEOUT };
+        let longest = match target.peer {
+            Peer::Kubelet | Peer::UnverifiedKubelet => self.kubelet_timeout,
+            Peer::Tls | Peer::Plain => WORKLOAD_TIMEOUT,
+        };
         match tokio::time::timeout(longest, dial).await {
             Ok(outcome) => outcome,
             Err(_) => Err(failed(&format!("dial tcp {}: i/o timeout", target.authority()))),
         }
     }
-
-    /// Whether kubelets are verified against a given authority.
-    pub fn verifies_kubelets(&self) -> bool {
-        self.kubelet_authority
-    }
 }
 
-fn own_authority_config(identity: Option<Identity>) -> Result<Arc<rustls::ClientConfig>, TlsError> {
+fn is_about_certificate(error: &std::io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
+}
+
+fn unverified_config(identity: Option<Identity>) -> Result<Arc<rustls::ClientConfig>, TlsError> {
     let builder = rustls::ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(rustls::ALL_VERSIONS)
         .map_err(|error| TlsError::Config(error.to_string()))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(OwnAuthority));
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate));
     let mut config = match identity {
         Some(identity) => builder.with_client_cert_resolver(Arc::new(ShowIdentity(identity))),
         None => builder.with_no_client_auth(),

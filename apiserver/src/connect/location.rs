@@ -17,8 +17,10 @@ const KUBELET_PORT: u16 = 10250;
 /// Whom a connection is opened to, and what the peer must prove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
-    /// A kubelet, over TLS with our client certificate.
+    /// A kubelet, over TLS with our client certificate; its own is verified.
     Kubelet,
+    /// A kubelet that the user asked not to verify.
+    UnverifiedKubelet,
     /// A workload over TLS.
     Tls,
     /// A workload in clear text.
@@ -80,6 +82,9 @@ impl Locator {
             return Ok(None);
         }
         let mut target = self.kubelet(&pod.spec.node_name).await?;
+        if options.insecure_skip_tls_verify_backend {
+            target.peer = Peer::UnverifiedKubelet;
+        }
         target.path = format!("/containerLogs/{namespace}/{name}/{container}");
         target.query = log_options::kubelet_query(options);
         Ok(Some(target))

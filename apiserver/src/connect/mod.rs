@@ -1,6 +1,6 @@
 //! Conversations with kubelets and backends: logs, exec, attach, port forwarding and proxies.
 //!
-//! `location` (where) → `dial` and `trust` (a connection one may believe) → `forward` (request and answer,
+//! `location` (where) → `dial` (a connection one may believe; `trust` for the exceptions) → `forward` (request and answer,
 //! or bytes both ways after an upgrade) → `rewrite` (links in proxied pages).
 
 pub mod dial;

@@ -148,6 +148,10 @@ pub struct KubeletOptions {
     /// Path to a cert file for the certificate authority of kubelets
     #[arg(long, value_name = "FILE")]
     pub kubelet_certificate_authority: Option<PathBuf>,
+    /// Accept any serving certificate of kubelets. Insecure: who can take a kubelet's address reads and changes what
+    /// users exchange with pods. For clusters whose kubelets make themselves certificates
+    #[arg(long, value_parser = parse_bool, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", action = ArgAction::Set)]
+    pub kubelet_insecure_tls: bool,
     /// List of the preferred NodeAddressTypes to use for kubelet connections
     #[arg(
         long,

@@ -57,6 +57,10 @@ fn check_broken(more: &[&str], expected: &str) {
 fn broken_combinations_are_listed() {
     check_broken(&["--authorization-mode=Webhook"], "\"Webhook\" is not a valid mode");
     check_broken(&["--authorization-mode=RBAC,RBAC"], "more than once");
+    check_broken(
+        &["--kubelet-certificate-authority=/ca.crt", "--kubelet-insecure-tls"],
+        "--kubelet-certificate-authority and --kubelet-insecure-tls exclude each other",
+    );
     check_broken(&["--kubelet-preferred-address-types=Other"], "unknown type \"Other\"");
     check_broken(&["--service-cluster-ip-range=10.0.0.0/8"], "the mask must be >= 12");
     check_broken(&["--audit-log-path=-"], "--audit-policy-file");

@@ -35,6 +35,10 @@ impl Options {
             "--kubelet-client-certificate and --kubelet-client-key must be specified together",
         );
         require(
+            self.kubelet.kubelet_certificate_authority.is_none() || !self.kubelet.kubelet_insecure_tls,
+            "--kubelet-certificate-authority and --kubelet-insecure-tls exclude each other",
+        );
+        require(
             self.kubelet.proxy_client_cert_file.is_some() == self.kubelet.proxy_client_key_file.is_some(),
             "--proxy-client-cert-file and --proxy-client-key-file must be specified together",
         );

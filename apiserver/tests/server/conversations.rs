@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use component_base::tls::ExtendedUsage;
-use component_base::tls::Reloaded;
 use component_base::tls::server::{ClientCertificates, ServerOptions, certified_key, server_config};
+use component_base::tls::{Authority, ExtendedUsage, Reloaded};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::support::{TestServer, authority, issue};
 
-/// A kubelet with a certificate of its own authority: answers logs, echoes what it gets after an upgrade,
+/// A kubelet with a certificate of `own`: answers logs, echoes what it gets after an upgrade,
 /// and tells whom it talks to.
-async fn kubelet() -> u16 {
-    let own = authority("kubelet-ca");
-    let (certificate, key) = issue(&own, "n1", &[], ExtendedUsage::ServerAuth, -1..1);
+async fn kubelet(own: &Authority) -> u16 {
+    let (certificate, key) = issue(own, "n1", &[], ExtendedUsage::ServerAuth, -1..1);
     let chain = format!("{certificate}{}", own.certificate_pem());
     let identity = Reloaded::fixed(certified_key(chain.as_bytes(), key.as_bytes()).unwrap());
     let mut options = ServerOptions::new(identity).with_clients(ClientCertificates::Request);
@@ -27,7 +25,8 @@ async fn kubelet() -> u16 {
         while let Ok((stream, _)) = listener.accept().await {
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
-                let mut stream = acceptor.accept(stream).await.unwrap();
+                // Who does not believe the certificate goes away.
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
                 let shows = stream.get_ref().1.peer_certificates().is_some();
                 let head = read_head(&mut stream).await;
                 let request_line = head.lines().next().unwrap_or_default().to_string();
@@ -58,8 +57,36 @@ async fn read_head(stream: &mut (impl AsyncReadExt + Unpin)) -> String {
     String::from_utf8(head).unwrap()
 }
 
+/// What the server is told about the certificates of kubelets.
+#[derive(Clone, Copy, PartialEq)]
+enum Told {
+    /// The authority that signed them.
+    Authority,
+    /// Another authority.
+    OtherAuthority,
+    /// To accept any.
+    Insecure,
+    Nothing,
+}
+
 async fn cluster() -> TestServer {
+    cluster_told(Told::Authority).await
+}
+
+async fn cluster_told(told: Told) -> TestServer {
+    let kubelets = authority("kubelet-ca");
     let server = TestServer::start(|options, folder| {
+        let known = match told {
+            Told::Authority => Some(kubelets.certificate_pem()),
+            Told::OtherAuthority => Some(authority("other").certificate_pem()),
+            Told::Insecure | Told::Nothing => None,
+        };
+        options.kubelet.kubelet_insecure_tls = told == Told::Insecure;
+        options.kubelet.kubelet_certificate_authority = known.map(|pem| {
+            let file = folder.join("kubelet-ca.crt");
+            std::fs::write(&file, pem).unwrap();
+            file
+        });
         let ca = authority("kubelet-clients");
         let (certificate, key) =
             issue(&ca, "kube-apiserver-kubelet-client", &[], ExtendedUsage::ClientAuth, -1..1);
@@ -72,7 +99,7 @@ async fn cluster() -> TestServer {
     })
     .await;
     let admin = server.admin();
-    let port = kubelet().await;
+    let port = kubelet(&kubelets).await;
     assert_eq!(admin.post("/api/v1/nodes", json!({"metadata": {"name": "n1"}})).await.code, 201);
     let status = json!({"metadata": {"name": "n1"}, "status": {
         "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
@@ -122,6 +149,29 @@ async fn logs_come_from_the_kubelet() {
     assert_eq!(negative.code, 422);
     assert_eq!(admin.get(&log("broken", "")).await.code, 500);
     assert_eq!(admin.get(&log("none", "")).await.code, 404);
+}
+
+#[tokio::test]
+async fn kubelets_are_verified_unless_a_user_asks_otherwise() {
+    let path = "/api/v1/namespaces/default/pods/p/log";
+    for (told, code, text) in [
+        (Told::Insecure, 200, "GET /containerLogs/default/p/c HTTP/1.1 certificate=true"),
+        (
+            Told::OtherAuthority,
+            500,
+            "UnknownIssuer: the kubelet must serve with a certificate for this address",
+        ),
+        (Told::Nothing, 500, "kube-apiserver was started without --kubelet-certificate-authority"),
+    ] {
+        let server = cluster_told(told).await;
+        let answer = server.admin().get(path).await;
+        assert_eq!(answer.code, code, "{}", answer.text);
+        assert!(answer.text.contains(text), "{}", answer.text);
+        // A user may want a log though the kubelet's certificate is bad.
+        let anyway = server.admin().get(&format!("{path}?insecureSkipTLSVerifyBackend=true")).await;
+        assert_eq!(anyway.code, 200, "{}", anyway.text);
+        server.stop().await;
+    }
 }
 
 #[tokio::test]
