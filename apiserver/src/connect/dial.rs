@@ -142,3 +142,75 @@ impl rustls::client::ResolvesClientCert for ShowIdentity {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use component_base::tls::server::{ServerOptions, certified_key, server_config};
+    use component_base::tls::{Authority, ExtendedUsage, KeyAlgorithm, Profile};
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::*;
+
+    /// Somebody who serves with a certificate whose authority is shown to nobody, valid for the given hours from now.
+    async fn peer(authority: &Authority, address: &str, hours: std::ops::Range<i64>) -> u16 {
+        let at = |hours: i64| Timestamp::now() + SignedDuration::from_hours(hours);
+        let profile = Profile::leaf("peer", &[ExtendedUsage::ServerAuth], at(hours.start), at(hours.end))
+            .with_ip_addresses([address.parse().unwrap()]);
+        let (certificate, key) = authority.issue(&profile, KeyAlgorithm::EcdsaP256).unwrap();
+        let identity = certified_key(certificate.as_bytes(), key.to_pem().as_bytes()).unwrap();
+        let options = ServerOptions::new(Reloaded::fixed(identity));
+        let acceptor = tokio_rustls::TlsAcceptor::from(server_config(&options).unwrap());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let _ = acceptor.accept(stream).await;
+            }
+        });
+        port
+    }
+
+    fn authority() -> Authority {
+        let at = |hours: i64| Timestamp::now() + SignedDuration::from_hours(hours);
+        Authority::create(&Profile::authority("ca", at(-9), at(9)), KeyAlgorithm::EcdsaP256).unwrap()
+    }
+
+    async fn check(dialer: &Dialer, peer: Peer, port: u16, expected: Result<(), &str>) {
+        let target = Target {
+            peer,
+            host: "127.0.0.1".into(),
+            port,
+            path: "/".into(),
+            query: String::new(),
+            names: Vec::new(),
+        };
+        match (dialer.open(&target).await, expected) {
+            (Ok(_), Ok(())) => {}
+            (Err(error), Err(part)) => {
+                assert!(error.status.message.contains(part), "{}", error.status.message);
+            }
+            (outcome, _) => panic!("{peer:?}: {:?}", outcome.map(drop)),
+        }
+    }
+
+    #[tokio::test]
+    async fn workloads_may_serve_what_they_like_and_kubelets_may_not() {
+        let (cluster, other) = (authority(), authority());
+        let known = ServerAuthorities::from_pem(cluster.certificate_pem().as_bytes()).unwrap();
+        let trust = KubeletTrust::Authorities(Reloaded::fixed(known));
+        let dialer = Dialer::new(None, trust, WORKLOAD_TIMEOUT).unwrap();
+        for (authority, address, hours, kubelet) in [
+            (&cluster, "127.0.0.1", -1..1, Ok(())),
+            (&cluster, "127.0.0.1", -2..-1, Err("serverTLSBootstrap")),
+            (&cluster, "192.0.2.1", -1..1, Err("serverTLSBootstrap")),
+            (&other, "127.0.0.1", -1..1, Err("kubectl get csr")),
+        ] {
+            let port = peer(authority, address, hours).await;
+            check(&dialer, Peer::Kubelet, port, kubelet).await;
+            check(&dialer, Peer::UnverifiedKubelet, port, Ok(())).await;
+            check(&dialer, Peer::Tls, port, Ok(())).await;
+        }
+        let untold = Dialer::new(None, KubeletTrust::Nothing, WORKLOAD_TIMEOUT).unwrap();
+        check(&untold, Peer::Kubelet, 1, Err("--kubelet-certificate-authority")).await;
+    }
+}
