@@ -65,6 +65,8 @@ enum Command {
         #[arg(long)]
         skip_demo: bool,
     },
+    /// End everything of the cluster at once, as a cut of the power does; `up` starts it again.
+    PowerCut,
     /// Take the cluster of this machine down and leave nothing of it.
     Down {
         /// Remove the packages that `up` installed as well.
@@ -98,6 +100,7 @@ pub fn run() -> Result<()> {
         Command::Up { profile, skip_build, skip_demo } => {
             cluster::up(&root, cluster::UpOptions { profile, skip_build, skip_demo })
         }
+        Command::PowerCut => cluster::cut_power(),
         Command::Down { purge } => cluster::down(!purge),
     }
 }

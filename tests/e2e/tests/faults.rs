@@ -93,7 +93,7 @@ fn t11_every_component_may_be_killed() {
         "kube-scheduler",
         "kube-proxy",
         "node-network",
-        "cluster-dns",
+        "coredns",
     ];
     let on_host = ["kubelet"];
     for component in in_pods.into_iter().chain(on_host) {

@@ -142,7 +142,7 @@ fn t05_logs_and_commands_reach_containers() {
     assert!(answer.stdout.contains("ERR unknown command"), "{answer:?}");
     let failed = cluster.kubectl(&format!("-n {NAMESPACE} exec {pod} -- redis-cli -p 1 ping"));
     assert_eq!(failed.code, 1, "the command's exit code comes back: {failed:?}");
-    assert!(cluster.ok(&format!("-n {NAMESPACE} describe pod {pod}")).contains("Started container redis"));
+    assert!(cluster.ok(&format!("-n {NAMESPACE} describe pod {pod}")).contains("Container started"));
 }
 
 fn refused(cluster: &Cluster, arguments: &[&str], manifest: &str, expected: &[&str]) {
