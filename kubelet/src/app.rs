@@ -204,6 +204,13 @@ pub async fn run_with(
         }
     }
     context.recorder.node(Kind::Normal, "Starting", "Starting kubelet.");
+    if context.ports.cgroups.version() == CgroupVersion::V1 {
+        context.recorder.node(Kind::Warning, "CgroupV1", kernel::CGROUP_V1_WARNING);
+    }
+    if reserved::limits_pods(&context.config) {
+        let message = "Updated Node Allocatable limit across pods";
+        context.recorder.node(Kind::Normal, "NodeAllocatableEnforced", message);
+    }
     shutdown.wait().await;
     tasks.shutdown().await;
     Ok(())
@@ -437,12 +444,12 @@ async fn events_to_api(
     while let Some(record) = records.recv().await {
         if !bucket.take(tokio::time::Instant::now()) {
             tracing::debug!(
-                reason = record.reason,
+                reason = %record.reason,
                 "event not sent: more than eventRecordQPS and eventBurst allow"
             );
             continue;
         }
-        recorder.event(record.about, record.kind.name(), record.reason, &record.message);
+        recorder.event(record.about, record.kind.name(), &record.reason, &record.message);
     }
 }
 

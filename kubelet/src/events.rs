@@ -2,6 +2,7 @@
 //!
 //! Recording never waits and never fails: a record goes into a queue, and the recorder's task sends it when it can.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use api_types::core::v1::{ObjectReference, Pod};
@@ -34,7 +35,7 @@ impl Kind {
 pub struct Record {
     pub about: ObjectReference,
     pub kind: Kind,
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     pub message: String,
     pub at: Timestamp,
 }
@@ -54,8 +55,14 @@ impl Recorder {
     }
 
     /// An event about a pod.
-    pub fn pod(&self, pod: &Pod, kind: Kind, reason: &'static str, message: impl Into<String>) {
-        self.send(pod_reference(pod), kind, reason, message.into());
+    pub fn pod(
+        &self,
+        pod: &Pod,
+        kind: Kind,
+        reason: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) {
+        self.send(pod_reference(pod), kind, reason.into(), message.into());
     }
 
     /// An event about a container of a pod.
@@ -64,16 +71,16 @@ impl Recorder {
         pod: &Pod,
         place: (ContainerKind, &str),
         kind: Kind,
-        reason: &'static str,
+        reason: impl Into<Cow<'static, str>>,
         message: impl Into<String>,
     ) {
         let about =
             ObjectReference { field_path: container_field_path(place.0, place.1), ..pod_reference(pod) };
-        self.send(about, kind, reason, message.into());
+        self.send(about, kind, reason.into(), message.into());
     }
 
     /// An event about this node.
-    pub fn node(&self, kind: Kind, reason: &'static str, message: impl Into<String>) {
+    pub fn node(&self, kind: Kind, reason: impl Into<Cow<'static, str>>, message: impl Into<String>) {
         let about = ObjectReference {
             kind: "Node".to_owned(),
             name: self.node.to_string(),
@@ -81,14 +88,14 @@ impl Recorder {
             uid: self.node.to_string(),
             ..ObjectReference::default()
         };
-        self.send(about, kind, reason, message.into());
+        self.send(about, kind, reason.into(), message.into());
     }
 
-    fn send(&self, about: ObjectReference, kind: Kind, reason: &'static str, message: String) {
-        tracing::info!(object = %about.name, namespace = %about.namespace, reason, message, "event");
+    fn send(&self, about: ObjectReference, kind: Kind, reason: Cow<'static, str>, message: String) {
+        tracing::info!(object = %about.name, namespace = %about.namespace, %reason, message, "event");
         let record = Record { about, kind, reason, message, at: Timestamp::now() };
-        if self.queue.try_send(record).is_err() {
-            tracing::debug!(reason, "event dropped, the queue is full");
+        if let Err(error) = self.queue.try_send(record) {
+            tracing::debug!(%error, "event dropped");
         }
     }
 }

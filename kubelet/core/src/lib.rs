@@ -25,6 +25,7 @@ pub mod pod_lifecycle;
 pub mod probes;
 pub mod projection;
 pub mod qos;
+pub mod resizing;
 pub mod restart;
 pub mod sandbox_config;
 pub mod security;

@@ -14,6 +14,10 @@ const SYSCTLS: [(&str, &str); 6] = [
     ("kernel.keys.root_maxbytes", "25000000"),
 ];
 
+/// What users are told of a machine with cgroup v1.
+pub const CGROUP_V1_WARNING: &str = "cgroup v1 detected. cgroup v1 support is deprecated and will be removed in a future \
+    release. Please migrate to cgroup v2. More information at https://git.k8s.io/enhancements/keps/sig-node/5573-remove-cgroup-v1";
+
 /// Why the kubelet does not start here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KernelError {
@@ -40,7 +44,7 @@ pub fn check(
         if config.fail_cgroup_v1 {
             return Err(KernelError::CgroupV1);
         }
-        tracing::warn!("cgroup v1 support is unsupported and will be removed in a future release");
+        tracing::warn!("{CGROUP_V1_WARNING}");
     }
     if config.fail_swap_on && facts.swap_bytes > 0 {
         return Err(KernelError::Swap(facts.swap_bytes));

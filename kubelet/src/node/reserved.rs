@@ -36,6 +36,11 @@ pub fn cgroup_root(config: &KubeletConfiguration) -> CgroupName {
     )
 }
 
+/// Whether all pods together are held to what is allocatable.
+pub fn limits_pods(config: &KubeletConfiguration) -> bool {
+    config.cgroups_per_qos && config.enforce_node_allocatable.iter().any(|name| name == "pods")
+}
+
 /// Makes the cgroups of all pods and of the classes, and limits the first to what is not reserved.
 pub async fn ensure_cgroups(context: &Context, burstable_shares: u64) -> Result<(), CgroupError> {
     if !context.config.cgroups_per_qos {
@@ -44,7 +49,7 @@ pub async fn ensure_cgroups(context: &Context, burstable_shares: u64) -> Result<
     let cgroups = &context.ports.cgroups;
     let root = &context.cgroup_root;
     let mut limits = CgroupLimits::default();
-    if context.config.enforce_node_allocatable.iter().any(|name| name == "pods") {
+    if limits_pods(&context.config) {
         // Thresholds are left out: they are for eviction to keep, before the kernel kills.
         let capacity = &context.node.load().status.capacity;
         let reserved = reserved(&context.config).map(|reserved| reserved.amounts).unwrap_or_default();

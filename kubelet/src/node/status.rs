@@ -33,6 +33,13 @@ pub struct Reporter {
     pub changed: Arc<Notify>,
 }
 
+/// What users have been told of the node beside its conditions.
+#[derive(Default)]
+struct Told {
+    rebooted: bool,
+    unschedulable: bool,
+}
+
 impl Reporter {
     /// Reports until shutdown.
     pub async fn run(self, shutdown: Shutdown) {
@@ -40,11 +47,12 @@ impl Reporter {
         let unready = UNREADY_PERIOD.min(period);
         let mut outage = Outage::new("report the status of this node", unready, period);
         let mut last_report: Option<Timestamp> = None;
+        let mut told = Told::default();
         loop {
             let now = self.context.now();
             let due = last_report
                 .is_none_or(|at| elapsed(at, now) >= self.context.config.node_status_report_frequency.0);
-            let wait = match self.report(due).await {
+            let wait = match self.report(due, &mut told).await {
                 Ok(sent) => {
                     outage.over();
                     if sent {
@@ -69,12 +77,13 @@ impl Reporter {
     }
 
     /// Makes the status and sends it when it changed, or when it is due. Returns whether it was sent.
-    async fn report(&self, due: bool) -> Result<bool, String> {
+    async fn report(&self, due: bool, told: &mut Told) -> Result<bool, String> {
         let made = self.status().await;
         let mut failure = String::new();
         for attempt in 0..ATTEMPTS {
             let node =
                 self.current(attempt).await.map_err(|error| component_base::run::error_chain(&error))?;
+            self.tell_once(&node, &made.machine.boot_id, told);
             let status = node_status::status(&node.status, &made.facts(&self.context), self.context.now());
             if !due && !node_status::has_changed(&node.status, &status) {
                 return Ok(false);
@@ -103,6 +112,22 @@ impl Reporter {
             return Ok(known);
         }
         self.client.all::<Node>().get(&self.context.node_name).await.map(Arc::new)
+    }
+
+    /// Tells of a reboot, and of a node that is cordoned or no longer is.
+    fn tell_once(&self, node: &Node, boot_id: &str, told: &mut Told) {
+        let (name, recorder) = (&self.context.node_name, &self.context.recorder);
+        let before = &node.status.node_info.boot_id;
+        if !told.rebooted && !before.is_empty() && before != boot_id {
+            told.rebooted = true;
+            let message = format!("Node {name} has been rebooted, boot id: {boot_id}");
+            recorder.node(Kind::Warning, "Rebooted", message);
+        }
+        if told.unschedulable != node.spec.unschedulable {
+            told.unschedulable = node.spec.unschedulable;
+            let event = if told.unschedulable { "NodeNotSchedulable" } else { "NodeSchedulable" };
+            recorder.node(Kind::Normal, event, format!("Node {name} status is now: {event}"));
+        }
     }
 
     fn tell(&self, old: &NodeStatus, new: &NodeStatus) {

@@ -373,17 +373,7 @@ impl Manager {
     /// A pod this node does not take fails at once.
     fn reject(&mut self, uid: &str, pod: &Arc<Pod>, rejection: &Rejection) {
         let Rejection { reason, message } = rejection;
-        let event_reason: &'static str = match reason.as_str() {
-            "NodeAffinity" => "NodeAffinity",
-            "NodePorts" => "NodePorts",
-            "NodeName" => "NodeName",
-            "OutOfcpu" => "OutOfcpu",
-            "OutOfmemory" => "OutOfmemory",
-            "OutOfpods" => "OutOfpods",
-            "SysctlForbidden" => "SysctlForbidden",
-            _ => "FailedAdmission",
-        };
-        self.shared.context.recorder.pod(pod, Kind::Warning, event_reason, message.clone());
+        self.shared.context.recorder.pod(pod, Kind::Warning, reason.clone(), message.clone());
         let status = PodStatus {
             phase: "Failed".to_owned(),
             reason: reason.clone(),

@@ -6,13 +6,20 @@ use std::sync::Arc;
 use api_types::core::v1::{Pod, PodCondition, ResourceRequirements};
 use jiff::Timestamp;
 use kubelet_core::actions;
+use kubelet_core::resizing::event_message;
 use machinery::Message;
 use serde_json::Value;
 
 use super::worker::{RETRY, Worker};
+use crate::events::Kind;
 
 /// The key of the pod-level resources; no container has an empty name.
 const POD_LEVEL: &str = "";
+
+/// The condition of a change that has to wait.
+const PENDING: &str = "PodResizePending";
+/// The condition of a change that is being applied.
+const IN_PROGRESS: &str = "PodResizeInProgress";
 
 /// What the spec asks for, by container.
 fn wanted_resources(pod: &Pod) -> BTreeMap<String, Value> {
@@ -40,7 +47,13 @@ impl Worker {
             return (pod.clone(), None);
         }
         if self.allocation.allocated == wanted {
-            self.resize_conditions = self.in_progress(pod);
+            let conditions = self.in_progress(pod);
+            let begun = self.resize_conditions.iter().find(|known| known.type_ == IN_PROGRESS);
+            if let (Some(begun), true) = (begun, conditions.is_empty()) {
+                let message = event_message("Pod resize completed", pod, begun.observed_generation, "");
+                self.context.recorder.pod(pod, Kind::Normal, "ResizeCompleted", message);
+            }
+            self.resize_conditions = conditions;
             return (pod.clone(), None);
         }
         match self.room_for(pod) {
@@ -49,17 +62,27 @@ impl Worker {
                 self.store_allocation();
                 // The pod's own cgroup changes with its containers'.
                 self.volumes_at = None;
+                let message = event_message("Pod resize started", pod, pod.metadata.generation, "");
+                self.context.recorder.pod(pod, Kind::Normal, "ResizeStarted", message);
                 self.resize_conditions = self.in_progress(pod);
                 (pod.clone(), None)
             }
             Err((reason, message)) => {
                 let kept = self.with_kept_resources(pod);
                 let now = self.context.now();
-                let since = self.resize_conditions.iter().find(|known| known.type_ == "PodResizePending");
+                let since = self.resize_conditions.iter().find(|known| known.type_ == PENDING);
+                let told = since.is_some_and(|known| known.reason == reason && known.message == message);
+                if !told {
+                    let what = format!("Pod resize {reason}");
+                    let event = event_message(&what, pod, pod.metadata.generation, &message);
+                    let event_reason =
+                        if reason == "Infeasible" { "ResizeInfeasible" } else { "ResizeDeferred" };
+                    self.context.recorder.pod(pod, Kind::Warning, event_reason, event);
+                }
                 let last_transition_time = since
                     .map_or_else(|| kubelet_core::status::api_time(now), |known| known.last_transition_time);
                 self.resize_conditions = vec![PodCondition {
-                    type_: "PodResizePending".to_owned(),
+                    type_: PENDING.to_owned(),
                     status: "True".to_owned(),
                     reason: reason.to_owned(),
                     message,
@@ -100,7 +123,7 @@ impl Worker {
             return Vec::new();
         }
         vec![PodCondition {
-            type_: "PodResizeInProgress".to_owned(),
+            type_: IN_PROGRESS.to_owned(),
             status: "True".to_owned(),
             last_transition_time: kubelet_core::status::api_time(self.context.now()),
             observed_generation: pod.metadata.generation,
@@ -108,15 +131,21 @@ impl Worker {
         }]
     }
 
-    /// Says in the status that a resize could not be applied.
-    pub(super) fn resize_failed(&mut self, message: String) {
+    /// Says in the status, and once in an event, that a resize could not be applied.
+    pub(super) fn resize_failed(&mut self, pod: &Pod, message: String) {
         let now = kubelet_core::status::api_time(self.context.now());
-        self.resize_conditions.retain(|known| known.type_ != "PodResizeInProgress");
+        let before = self.resize_conditions.iter().find(|known| known.type_ == IN_PROGRESS);
+        if before.is_none_or(|known| known.message != message) {
+            let event = event_message("Pod resize error", pod, pod.metadata.generation, &message);
+            self.context.recorder.pod(pod, Kind::Warning, "ResizeError", event);
+        }
+        self.resize_conditions.retain(|known| known.type_ != IN_PROGRESS);
         self.resize_conditions.push(PodCondition {
-            type_: "PodResizeInProgress".to_owned(),
+            type_: IN_PROGRESS.to_owned(),
             status: "True".to_owned(),
             reason: "Error".to_owned(),
             message,
+            observed_generation: pod.metadata.generation,
             last_transition_time: now,
             ..PodCondition::default()
         });

@@ -127,7 +127,8 @@ impl Worker {
         })?;
         event(Kind::Normal, "Created", "Container created".to_owned());
         runtime.start_container(&id).await.map_err(|error| {
-            failed(&error.message);
+            // Events with an id in them would never count as the same.
+            failed(&error.message.replace(&id, &start.container.name));
             failure("RunContainerError", error.message)
         })?;
         event(Kind::Normal, "Started", "Container started".to_owned());

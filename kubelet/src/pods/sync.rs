@@ -11,6 +11,7 @@ use kubelet_core::images::go_duration;
 use kubelet_core::observed::ObservedPod;
 use kubelet_core::pod::{self, ContainerKind};
 use kubelet_core::pod_lifecycle::Eviction;
+use kubelet_core::ports::ContainerState;
 use kubelet_core::qos;
 use kubelet_core::status::WaitingReason;
 use kubelet_core::termination::KillReason;
@@ -58,9 +59,11 @@ impl Worker {
         let mut wake = resize_wait;
         match deadline(&pod, &status, now) {
             Deadline::Passed => {
+                let message = "Pod was active on the node longer than the specified deadline";
+                self.context.recorder.pod(&pod, Kind::Normal, "DeadlineExceeded", message);
                 return Synced::Expired(Eviction {
                     reason: "DeadlineExceeded".to_owned(),
-                    message: "Pod was active on the node longer than the specified deadline".to_owned(),
+                    message: message.to_owned(),
                     disruption_reason: String::new(),
                 });
             }
@@ -132,7 +135,7 @@ impl Worker {
                 context.recorder.pod(
                     pod,
                     Kind::Warning,
-                    "FailedMountVolume",
+                    "Failed",
                     format!("error making pod data directories: {}: {error}", directory.display()),
                 );
                 return Err(RETRY);
@@ -282,9 +285,7 @@ impl Worker {
                         progress.acted = true;
                     }
                     Err(error) => {
-                        let message = format!("Error: resizing container {name:?}: {error}");
-                        context.recorder.pod(pod, Kind::Warning, "ResizeError", message.clone());
-                        self.resize_failed(message);
+                        self.resize_failed(pod, format!("resizing container {name:?}: {error}"));
                         progress.retry(retry_at);
                     }
                 }
@@ -304,6 +305,13 @@ impl Worker {
     ) -> bool {
         let Some(container) = pod::container_at(pod, kind, index) else { return true };
         let now = self.context.now();
+        // One that was made and did not start has not ended, so that no back-off holds it: the runtime would be asked
+        // for another as soon as it shows this one.
+        let only_made = observed.container(name).is_some_and(|known| known.state == ContainerState::Created);
+        if let Some(until) = self.refused.get(name).filter(|until| only_made && **until > now) {
+            progress.retry(*until);
+            return kind != ContainerKind::Init || pod::is_sidecar(&container);
+        }
         if let Some(ended) = ended {
             let key = actions::back_off_key(pod, &container);
             self.back_off.advance(&key, ended, now);
@@ -337,6 +345,7 @@ impl Worker {
         match outcome {
             Ok(()) => {
                 self.waiting.remove(name);
+                self.refused.remove(name);
                 progress.acted = true;
                 true
             }
@@ -345,6 +354,7 @@ impl Worker {
                 let labels = [kind.metric_label(), failure.waiting.reason.as_str()];
                 self.context.metrics.started_container_errors.with_label_values(&labels).inc();
                 self.waiting.insert(name.to_owned(), failure.waiting);
+                self.refused.insert(name.to_owned(), later(now, RETRY));
                 // A failed pull is shown as such for a moment before it is shown as waiting.
                 let retry = failure.retry_at.unwrap_or_else(|| later(now, RETRY));
                 progress.retry(retry.max(later(now, Duration::from_secs(1))));

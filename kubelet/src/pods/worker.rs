@@ -65,6 +65,8 @@ pub struct Worker {
     pub(super) volumes_at: Option<Timestamp>,
     /// Containers whose back-off users have been told of, so that each wait is told once.
     pub(super) told: BTreeMap<String, Timestamp>,
+    /// When containers that were made but did not start may be made again.
+    pub(super) refused: BTreeMap<String, Timestamp>,
     /// Set when the kubelet itself ends the pod: the status to end with.
     evicted: Option<Eviction>,
     uid: String,
@@ -113,6 +115,7 @@ impl Worker {
             resize_conditions: Vec::new(),
             volumes_at: None,
             told: BTreeMap::new(),
+            refused: BTreeMap::new(),
             lifecycle: PodLifecycle::Syncing,
             evicted: None,
             uid,

@@ -1,6 +1,7 @@
 //! The kubelet's parts on a node made of plain memory, in paused time.
 
 mod certificates;
+mod events;
 mod images;
 mod pods;
 mod restarts;

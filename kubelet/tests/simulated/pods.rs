@@ -15,7 +15,7 @@ pub(crate) fn ready(status: &PodStatus) -> bool {
     status.conditions.iter().any(|known| known.type_ == "Ready" && known.status == "True")
 }
 
-fn waiting(status: &PodStatus, name: &str) -> String {
+pub(crate) fn waiting(status: &PodStatus, name: &str) -> String {
     let known = status
         .container_statuses
         .iter()

@@ -28,6 +28,7 @@ use kubelet_core::dns::DnsFacts;
 use kubelet_core::ports::{CgroupName, MachineFacts, RuntimeCondition, RuntimeStatus};
 use kubelet_core::qos::ResourcePolicy;
 use machinery::{Message, Quantity};
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 
 use self::api::Api;
@@ -47,8 +48,7 @@ pub struct World {
     pub statuses: Arc<Statuses>,
     pub shutdown: Shutdown,
     pub events: mpsc::UnboundedSender<PodEvent>,
-    /// Kept so that events have somewhere to go.
-    _records: mpsc::Receiver<Record>,
+    records: Mutex<mpsc::Receiver<Record>>,
     directory: PathBuf,
 }
 
@@ -89,7 +89,11 @@ impl World {
             cgroup_root: CgroupName::root(),
             sandbox_image: String::new(),
             runtime_name: "simulated".into(),
-            dns: DnsFacts { host: Some(Default::default()), ..DnsFacts::default() },
+            dns: DnsFacts {
+                cluster_servers: vec!["10.96.0.10".into()],
+                host: Some(Default::default()),
+                ..DnsFacts::default()
+            },
             recorder,
             metrics: KubeletMetrics::register(&Metrics::new(), &Metrics::new(), "node"),
             objects: Arc::new(NoObjects),
@@ -146,7 +150,7 @@ impl World {
             statuses,
             shutdown,
             events,
-            _records: records,
+            records: Mutex::new(records),
             directory,
         }
     }
@@ -171,6 +175,14 @@ impl World {
     pub fn connect(&self, api: &Arc<Api>) {
         api.watch(self.events.clone());
         tokio::spawn(self.statuses.clone().run(api.clone(), self.shutdown.clone()));
+    }
+
+    /// The events since the last question, as `Reason message`.
+    pub fn told(&self) -> Vec<String> {
+        let mut records = self.records.lock();
+        std::iter::from_fn(|| records.try_recv().ok())
+            .map(|record| format!("{} {}", record.reason, record.message))
+            .collect()
     }
 
     /// Tells the kubelet all its pods.

@@ -30,6 +30,8 @@ struct State {
     next: u64,
     /// Names of containers whose start fails.
     failing: BTreeSet<String>,
+    /// Names of containers that are made but do not start.
+    refusing: BTreeSet<String>,
     /// Names of containers that end at once, with this code.
     ending: BTreeMap<String, i32>,
     /// Names of containers that ignore the stop signal until they are killed.
@@ -99,6 +101,11 @@ impl SimulatedRuntime {
         } else {
             state.failing.remove(name)
         };
+    }
+
+    /// Makes containers of that name refuse to start once they are made.
+    pub fn let_refuse(&self, name: &str) {
+        self.state.lock().refusing.insert(name.to_owned());
     }
 
     /// Makes containers of that name ignore the stop signal.
@@ -285,10 +292,14 @@ impl Runtime for SimulatedRuntime {
 
     async fn start_container(&self, id: &str) -> Result<(), RuntimeError> {
         let mut state = self.state.lock();
+        let known = state.containers.get(id).ok_or_else(|| not_found(id))?;
+        let name = known.name.clone();
+        if state.refusing.contains(&name) {
+            return Err(RuntimeError::new(RuntimeErrorCode::Unknown, format!("task {id}: no such file")));
+        }
         let known = state.containers.get_mut(id).ok_or_else(|| not_found(id))?;
         known.state = ContainerState::Running;
         known.started_at = Some(self.clock.now());
-        let name = known.name.clone();
         state.log.push(format!("start {name}"));
         if let Some(code) = state.ending.get(&name).copied() {
             end(&mut state, id, code);
