@@ -22,35 +22,3 @@ impl Attributes {
         StatusError::forbidden(&self.resource.group_resource(), self.name_to_show(), error)
     }
 }
-
-/// Several errors as upstream's `NewAggregate` prints them: one alone, more in brackets and each once.
-pub fn aggregate(errors: &[String]) -> Option<String> {
-    let mut seen: Vec<&str> = Vec::with_capacity(errors.len());
-    for error in errors {
-        if !seen.contains(&error.as_str()) {
-            seen.push(error);
-        }
-    }
-    match seen.as_slice() {
-        [] => None,
-        [only] => Some((*only).to_owned()),
-        several => Some(format!("[{}]", several.join(", "))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errors_are_said_once() {
-        let check = |errors: &[&str], expected: Option<&str>| {
-            let errors: Vec<String> = errors.iter().map(|error| (*error).to_owned()).collect();
-            assert_eq!(aggregate(&errors).as_deref(), expected);
-        };
-        check(&[], None);
-        check(&["a"], Some("a"));
-        check(&["a", "b", "a"], Some("[a, b]"));
-        check(&["a", "a"], Some("a"));
-    }
-}

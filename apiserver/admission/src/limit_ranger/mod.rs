@@ -8,15 +8,14 @@ mod limits;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 use api_types::core::v1::{LimitRange, PersistentVolumeClaim, Pod};
 use async_trait::async_trait;
+use machinery::field::aggregate_texts;
 use machinery::status::StatusError;
 
 use crate::attributes::{Attributes, Operation};
+use crate::lookup::Lookup;
 use crate::plugin::Plugin;
-use crate::refusal::aggregate;
 
 /// Type of the items for each container of a pod.
 const CONTAINER: &str = "Container";
@@ -25,22 +24,19 @@ const POD: &str = "Pod";
 /// Type of the items for claims.
 const CLAIM: &str = "PersistentVolumeClaim";
 
-/// Where the plugin finds what it enforces.
-#[async_trait]
-pub trait LimitRanges: Send + Sync {
-    /// The limit ranges of a namespace, by name.
-    async fn limit_ranges(&self, namespace: &str) -> Result<Vec<Arc<LimitRange>>, StatusError>;
-}
-
 /// The plugin.
 pub struct LimitRanger {
-    ranges: Arc<dyn LimitRanges>,
+    lookup: Lookup,
 }
 
 impl LimitRanger {
-    /// Enforces what `ranges` finds.
-    pub fn new(ranges: Arc<dyn LimitRanges>) -> LimitRanger {
-        LimitRanger { ranges }
+    /// Finds limit ranges with `lookup`.
+    pub fn new(lookup: Lookup) -> LimitRanger {
+        LimitRanger { lookup }
+    }
+
+    async fn ranges(&self, attributes: &Attributes) -> Result<Vec<LimitRange>, StatusError> {
+        self.lookup.list(&attributes.namespace).await
     }
 }
 
@@ -58,7 +54,7 @@ impl Plugin for LimitRanger {
         if !concerns(attributes) || attributes.resource.resource != "pods" {
             return Ok(());
         }
-        let ranges = self.ranges.limit_ranges(&attributes.namespace).await?;
+        let ranges = self.ranges(attributes).await?;
         let object = attributes.object.as_deref_mut();
         if let Some(pod) = object.and_then(|object| object.downcast_mut::<Pod>()) {
             ranges.iter().for_each(|range| defaults::apply(range, pod));
@@ -70,7 +66,7 @@ impl Plugin for LimitRanger {
         if !concerns(attributes) {
             return Ok(());
         }
-        let ranges = self.ranges.limit_ranges(&attributes.namespace).await?;
+        let ranges = self.ranges(attributes).await?;
         let Some(object) = attributes.object.as_deref() else { return Ok(()) };
         for range in &ranges {
             let errors = if let Some(pod) = object.downcast_ref::<Pod>() {
@@ -80,8 +76,8 @@ impl Plugin for LimitRanger {
             } else {
                 Vec::new()
             };
-            if let Some(error) = aggregate(&errors) {
-                return Err(attributes.forbidden(error));
+            if !errors.is_empty() {
+                return Err(attributes.forbidden(aggregate_texts(errors)));
             }
         }
         Ok(())

@@ -2,10 +2,12 @@
 
 use api_types::core::v1::{LimitRange, PersistentVolumeClaim, Pod};
 use machinery::Message;
+use machinery::field::aggregate_texts;
 use serde_json::{Value, json};
 
-use super::{defaults, limits};
-use crate::refusal::aggregate;
+use super::{LimitRanger, defaults, limits};
+use crate::testing::{Known, create, object, request};
+use crate::{Operation, Plugin};
 
 fn range(items: Value) -> LimitRange {
     LimitRange::from_value(&json!({"spec": {"limits": items}})).expect("a limit range")
@@ -52,7 +54,8 @@ fn defaults_fill_what_is_open() {
 }
 
 fn judge_pod(items: Value, spec: Value, expected: Option<&str>) {
-    assert_eq!(aggregate(&limits::of_pod(&range(items), &pod(spec))).as_deref(), expected);
+    let errors = limits::of_pod(&range(items), &pod(spec));
+    assert_eq!(aggregate_texts(errors), expected.unwrap_or_default());
 }
 
 #[test]
@@ -164,7 +167,8 @@ fn claims_stay_within_their_limits() {
         let claim =
             PersistentVolumeClaim::from_value(&json!({"spec": {"resources": {"requests": requests}}}))
                 .expect("a claim");
-        assert_eq!(aggregate(&limits::of_claim(&range(json!([item])), &claim)).as_deref(), expected);
+        let errors = limits::of_claim(&range(json!([item])), &claim);
+        assert_eq!(aggregate_texts(errors), expected.unwrap_or_default());
     };
     let bounds = json!({"min": {"storage": "1Gi"}, "max": {"storage": "5Gi"}});
     check(bounds.clone(), Some("2Gi"), None);
@@ -186,4 +190,31 @@ fn claims_stay_within_their_limits() {
              maximum storage usage per PersistentVolumeClaim is 5Gi.  No request is specified]",
         ),
     );
+}
+
+#[tokio::test]
+async fn the_plugin_completes_and_refuses() {
+    let range: LimitRange = object(json!({
+        "metadata": {"name": "r", "namespace": "ns"},
+        "spec": {"limits": [{"type": "Container", "default": {"cpu": "2"}, "max": {"cpu": "1"}}]},
+    }));
+    let plugin = LimitRanger::new(Known::new().with(range).lookup());
+    let in_namespace = |name: &str| -> Pod {
+        object(json!({
+            "metadata": {"name": "p", "namespace": name}, "spec": {"containers": [{"name": "a"}]},
+        }))
+    };
+    let mut made = create(in_namespace("ns"));
+    plugin.admit(&mut made).await.expect("admitted");
+    let error = plugin.validate(&made).await.expect_err("too much");
+    let expected = "pods \"p\" is forbidden: maximum cpu usage per Container is 1, but limit is 2";
+    assert_eq!((error.code(), error.to_string().as_str()), (403, expected));
+    let mut elsewhere = create(in_namespace("other"));
+    plugin.admit(&mut elsewhere).await.expect("admitted");
+    plugin.validate(&elsewhere).await.expect("nothing to enforce");
+    let big: Pod = made.object.as_deref().and_then(|object| object.downcast_ref()).cloned().expect("a pod");
+    let mut update = request(Operation::Update, Some(big.clone()), Some(big));
+    plugin.validate(&update).await.expect("an update cannot change resources");
+    update.subresource = "resize".into();
+    plugin.validate(&update).await.expect_err("but a resize can");
 }
