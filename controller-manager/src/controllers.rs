@@ -179,6 +179,22 @@ const ALL: &[Entry] = &[
         start: crate::network::endpointslice::start,
     },
     Entry {
+        name: "endpoints-controller",
+        aliases: &["endpoint"],
+        on_by_default: true,
+        service_account: "endpoint-controller",
+        event_source: "endpoint-controller",
+        start: crate::network::endpoints::start,
+    },
+    Entry {
+        name: "endpointslice-mirroring-controller",
+        aliases: &["endpointslicemirroring"],
+        on_by_default: true,
+        service_account: "endpointslicemirroring-controller",
+        event_source: "endpoint-slice-mirroring-controller",
+        start: crate::network::endpointslicemirroring::start,
+    },
+    Entry {
         name: "daemonset-controller",
         aliases: &["daemonset"],
         on_by_default: true,
@@ -214,7 +230,6 @@ const ALL: &[Entry] = &[
 
 /// Controllers of upstream that this program does not have: they can be switched off, not on.
 const ABSENT: &[(&str, &[&str])] = &[
-    ("endpointslice-mirroring-controller", &["endpointslicemirroring"]),
     ("replicationcontroller-controller", &["replicationcontroller"]),
     ("horizontal-pod-autoscaler-controller", &["horizontalpodautoscaling"]),
     ("podcertificaterequest-cleaner-controller", &[]),

@@ -100,6 +100,9 @@ pub struct Concurrency {
     /// Services whose endpoint slices are synced at once
     #[arg(long, default_value_t = 5)]
     pub concurrent_service_endpoint_syncs: usize,
+    /// Services whose endpoints are mirrored at once
+    #[arg(long, default_value_t = 5)]
+    pub mirroring_concurrent_service_endpoint_syncs: usize,
     /// Namespaces synced at once
     #[arg(long, default_value_t = 10)]
     pub concurrent_namespace_syncs: usize,

@@ -42,6 +42,13 @@ pub(super) fn is_member(pod: &Pod) -> bool {
     !is_terminal(pod) && !(pod.status.pod_ip.is_empty() && pod.status.pod_ips.is_empty())
 }
 
+/// The pod's address of a family.
+pub(super) fn address(pod: &Pod, family: &str) -> Option<String> {
+    let all = pod.status.pod_ips.iter().map(|ip| &ip.ip).chain([&pod.status.pod_ip]);
+    let mut fitting = all.filter(|ip| !ip.is_empty() && ip.contains(':') == (family == "IPv6"));
+    fitting.next().cloned()
+}
+
 /// A pod is ready for a Service when it is ready and not going, or when the Service does not ask.
 pub(super) fn takes_traffic(pod: &Pod, service: &Service) -> bool {
     service.spec.publish_not_ready_addresses || is_ready(pod) && pod.metadata.deletion_timestamp.is_none()

@@ -15,20 +15,15 @@ use rules::core::v1::pod::meaning::is_ready;
 use rules::core::v1::service::meaning::is_headless;
 use runtime::{Action, Plan};
 
-use super::super::members::{hostname, is_member, selector, takes_traffic, target_port};
+use super::super::members::{address, hostname, is_member, selector, takes_traffic, target_port};
+use super::super::{HEADLESS, MANAGED_BY, SERVICE_NAME};
 use super::gather::Inputs;
 use crate::ownership::reference;
 
 /// Label of nodes with their zone.
 pub(super) const ZONE: &str = "topology.kubernetes.io/zone";
-/// Label of slices with the name of their Service.
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
-/// Label of slices with their manager.
-const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 /// This controller's name in [`MANAGED_BY`].
 const MANAGER: &str = "endpointslice-controller.k8s.io";
-/// Label of slices of headless Services.
-const HEADLESS: &str = "service.kubernetes.io/headless";
 /// Endpoints in a slice at most (upstream's `--max-endpoints-per-slice`).
 pub(super) const MOST: usize = 100;
 
@@ -162,12 +157,6 @@ fn labels(service: &Service) -> BTreeMap<String, String> {
 fn families(service: &Service) -> Vec<String> {
     let families = &service.spec.ip_families;
     if families.is_empty() { vec!["IPv4".to_owned()] } else { families.clone() }
-}
-
-fn address(pod: &Pod, family: &str) -> Option<String> {
-    let all = pod.status.pod_ips.iter().map(|ip| &ip.ip).chain([&pod.status.pod_ip]);
-    let mut fitting = all.filter(|ip| !ip.is_empty() && ip.contains(':') == (family == "IPv6"));
-    fitting.next().cloned()
 }
 
 fn ports(service: &Service, pod: &Pod) -> Vec<EndpointPort> {
