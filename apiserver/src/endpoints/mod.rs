@@ -14,6 +14,7 @@ mod get;
 mod list;
 mod list_body;
 mod managed_fields;
+mod metrics;
 mod negotiation;
 mod patch;
 mod posted;
@@ -44,6 +45,7 @@ use machinery::GroupVersionResource;
 use machinery::status::StatusError;
 use parking_lot::RwLock;
 
+pub use metrics::{ObjectCounts, WatchMetrics};
 pub use query::{ListOptions, Query};
 pub use request::{ApiRequest, ServerSide, Shared};
 pub use resource::{DecodedBody, Describe, ServedCodec, ServedResource};

@@ -11,6 +11,7 @@ use http::{HeaderMap, Response};
 use machinery::object::Object;
 use machinery::status::StatusError;
 
+use super::metrics::WatchMetrics;
 use super::query::Query;
 use super::resource::ServedResource;
 use crate::chain::body::Body;
@@ -27,6 +28,8 @@ pub struct Shared {
     pub shutdown: Shutdown,
     /// Watches without a timeout of their own last this long, up to twice (`--min-request-timeout`).
     pub min_request_timeout: std::time::Duration,
+    /// Counters of watches.
+    pub watch_metrics: WatchMetrics,
     /// What the server answers by means of its own.
     pub server_side: Arc<dyn ServerSide>,
 }

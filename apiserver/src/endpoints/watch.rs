@@ -24,6 +24,7 @@ use rand::RngExt;
 use tokio::time::Instant;
 
 use super::encode;
+use super::metrics::WatchCounters;
 use super::negotiation::{self, Encoding, Output, Shape};
 use super::query::{ListOptions, parse_resource_version};
 use super::request::ApiRequest;
@@ -81,6 +82,7 @@ pub async fn watch(request: &ApiRequest, options: &ListOptions) -> Result<Respon
         deadline,
         shutdown: request.shared.shutdown.clone(),
         items: Vec::new(),
+        counters: request.shared.watch_metrics.of(&resource.resource),
     };
     let chunks = stream::unfold(frames, |mut frames| async move {
         let chunk = frames.next_chunk().await?;
@@ -133,6 +135,7 @@ struct Frames {
     deadline: Instant,
     shutdown: Shutdown,
     items: Vec<WatchItem>,
+    counters: WatchCounters,
 }
 
 impl Frames {
@@ -161,12 +164,15 @@ impl Frames {
         }
         let mut out = BytesMut::new();
         let items = std::mem::take(&mut self.items);
+        self.counters.events.inc_by(items.len() as u64);
         for item in &items {
+            let before = out.len();
             if let Err(error) = self.write(&mut out, item) {
                 self.write_status(&mut out, &error.status);
                 self.source = Source::Ended;
                 break;
             }
+            self.counters.sizes.observe((out.len() - before) as f64);
         }
         self.items = items;
         Some(out.freeze())

@@ -90,7 +90,19 @@ async fn plain_paths() {
     assert_eq!(admin.get("/livez/etcd").await.text, "ok");
     assert_eq!(admin.get("/livez/nothing").await.code, 404);
     let metrics = admin.get("/metrics").await;
-    assert!(metrics.text.contains("apiserver_request_total{"), "{}", metrics.text);
+    for series in [
+        "apiserver_request_total{",
+        "apiserver_request_duration_seconds_bucket{",
+        "apiserver_current_inflight_requests{",
+        "apiserver_storage_objects{resource=\"namespaces\"} 4",
+        "apiserver_resource_objects{group=\"rbac.authorization.k8s.io\",resource=\"clusterroles\"}",
+        "etcd_request_duration_seconds_bucket{group=\"\",operation=\"create\",resource=\"namespaces\"",
+        "etcd_requests_total{",
+        "apiserver_flowcontrol_dispatched_requests_total{",
+        "process_resident_memory_bytes",
+    ] {
+        assert!(metrics.text.contains(series), "{series} is missing in {}", metrics.text);
+    }
     let index = admin.get("/").await;
     assert!(index.json["paths"].as_array().unwrap().contains(&json!("/apis/apps/v1")));
     let openid = admin.get("/.well-known/openid-configuration").await;

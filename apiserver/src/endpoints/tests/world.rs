@@ -19,7 +19,7 @@ use crate::chain::body::{Body, full};
 use crate::chain::context::{Notes, RequestContext};
 use crate::chain::endpoint::Endpoint;
 use crate::chain::request_info::RequestInfo;
-use crate::endpoints::{Api, BuiltinOptions, Resources, ServerSide, Shared};
+use crate::endpoints::{Api, BuiltinOptions, Resources, ServerSide, Shared, WatchMetrics};
 
 /// Everything needed to send requests.
 pub struct World {
@@ -126,6 +126,7 @@ impl World {
             authorizer: Arc::new(Anyone),
             shutdown: component_base::shutdown::Shutdown::new(),
             min_request_timeout: Duration::from_secs(1800),
+            watch_metrics: WatchMetrics::new(&component_base::metrics::Metrics::new()),
             server_side: Arc::new(NoServerSide),
         };
         World { api: Api::new(resources, shared), storage }
