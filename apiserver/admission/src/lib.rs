@@ -4,17 +4,25 @@
 //! resource, [`Plugin::validate`] judges the final object right before it is stored.
 
 mod attributes;
+mod configuration;
 pub mod limit_ranger;
 mod lookup;
 pub mod namespace_lifecycle;
+pub mod node_restriction;
 mod plugin;
+pub mod pod_security;
 mod refusal;
+pub mod resource_quota;
+mod selection;
 pub mod service_account;
+mod signing_request;
 mod table;
 #[cfg(test)]
 mod testing;
 
 pub use attributes::{Attributes, Notes, Operation, Options};
+pub use configuration::ConfigurationError;
 pub use lookup::{Lookup, Objects};
 pub use plugin::{Chain, Plugin};
+pub use selection::{find, select};
 pub use table::{Make, Means, Row, all};

@@ -5,10 +5,16 @@
 use std::sync::Arc;
 
 use apiserver_auth::authz::Authorizer;
+use serde_json::Value;
 
+use crate::configuration::ConfigurationError;
+use crate::limit_ranger::LimitRanger;
 use crate::lookup::Lookup;
 use crate::namespace_lifecycle::NamespaceLifecycle;
+use crate::node_restriction::NodeRestriction;
 use crate::plugin::Plugin;
+use crate::pod_security::{self, PodSecurity};
+use crate::resource_quota::{self, QuotaStatus, ResourceQuotas};
 use crate::service_account::ServiceAccount;
 
 /// What plugins are made of.
@@ -17,10 +23,17 @@ pub struct Means {
     pub lookup: Lookup,
     /// Who may do what.
     pub authorizer: Arc<dyn Authorizer>,
+    /// Where quotas are charged.
+    pub quota_status: Arc<dyn QuotaStatus>,
 }
 
-/// Makes a plugin.
-pub type Make = fn(&Means) -> Arc<dyn Plugin>;
+/// How a plugin is made.
+pub enum Make {
+    /// Nothing about it can be configured.
+    Plain(fn(&Means) -> Arc<dyn Plugin>),
+    /// With its part of `--admission-control-config-file`, if that has one.
+    Configured(fn(&Means, Option<Value>) -> Result<Arc<dyn Plugin>, ConfigurationError>),
+}
 
 /// One plugin of Kubernetes.
 pub struct Row {
@@ -33,8 +46,21 @@ pub struct Row {
 }
 
 /// A plugin that runs unless it is disabled.
-const fn on(name: &'static str, make: Make) -> Row {
-    Row { name, on_by_default: true, make: Some(make) }
+const fn on(name: &'static str, make: fn(&Means) -> Arc<dyn Plugin>) -> Row {
+    Row { name, on_by_default: true, make: Some(Make::Plain(make)) }
+}
+
+/// A plugin that runs unless it is disabled, with a configuration of its own.
+const fn configured(
+    name: &'static str,
+    make: fn(&Means, Option<Value>) -> Result<Arc<dyn Plugin>, ConfigurationError>,
+) -> Row {
+    Row { name, on_by_default: true, make: Some(Make::Configured(make)) }
+}
+
+/// A plugin that must be asked for.
+const fn off(name: &'static str, make: fn(&Means) -> Arc<dyn Plugin>) -> Row {
+    Row { name, on_by_default: false, make: Some(Make::Plain(make)) }
 }
 
 /// A plugin that upstream runs by default and this program does not have.
@@ -54,13 +80,18 @@ static ALL: [Row; 41] = [
     on("NamespaceLifecycle", |means| Arc::new(NamespaceLifecycle::new(means.lookup.clone()))),
     absent_off("NamespaceExists"),
     absent_off("LimitPodHardAntiAffinityTopology"),
-    absent_on("LimitRanger"),
+    on("LimitRanger", |means| Arc::new(LimitRanger::new(means.lookup.clone()))),
     on("ServiceAccount", |means| Arc::new(ServiceAccount::new(means.lookup.clone()))),
-    absent_off("NodeRestriction"),
+    off("NodeRestriction", |means| {
+        Arc::new(NodeRestriction::new(means.lookup.clone(), Arc::clone(&means.authorizer)))
+    }),
     absent_on("TaintNodesByCondition"),
     absent_off("AlwaysPullImages"),
     absent_off("ImagePolicyWebhook"),
-    absent_on("PodSecurity"),
+    configured("PodSecurity", |means, value| {
+        let configuration = value.map(pod_security::Configuration::read).transpose()?.unwrap_or_default();
+        Ok(Arc::new(PodSecurity::new(means.lookup.clone(), configuration)))
+    }),
     absent_off("PodNodeSelector"),
     absent_on("Priority"),
     absent_on("DefaultTolerationSeconds"),
@@ -90,7 +121,11 @@ static ALL: [Row; 41] = [
     absent_on("ValidatingAdmissionPolicy"),
     absent_on("ValidatingAdmissionWebhook"),
     // Counts only what everybody else has let pass.
-    absent_on("ResourceQuota"),
+    configured("ResourceQuota", |means, value| {
+        let configuration = value.map(resource_quota::Configuration::read).transpose()?.unwrap_or_default();
+        let status = Arc::clone(&means.quota_status);
+        Ok(Arc::new(ResourceQuotas::new(means.lookup.clone(), status, configuration)))
+    }),
     absent_off("AlwaysDeny"),
 ];
 

@@ -64,8 +64,12 @@ pub async fn answer(request: &ApiRequest) -> Result<Response<Body>, StatusError>
     ensure_namespace(request.namespace(), object.meta_mut())?;
     let (resource, server_side) = (&request.resource.resource, &request.shared.server_side);
     let at = (resource.group.as_ref(), resource.resource.as_ref(), request.subresource());
-    server_side.prepare(&request.context, at, request.name(), &mut object).await?;
-    let object = judged(request, request.name(), object, &options).await?;
+    let (name, dry_run) = (request.name(), !options.dry_run.is_empty());
+    let create = || Options::Create(options.clone());
+    // Mutating plugins see what was asked for, validating ones what it comes to.
+    object = admit(request, Operation::Create, name, object, None, create(), dry_run).await?;
+    server_side.prepare(&request.context, at, name, &mut object).await?;
+    validate(request, Operation::Create, name, Some(object.as_ref()), None, create(), dry_run).await?;
     let answered = server_side.answer(&request.context, at, request.name(), object).await?;
     response::computed(&request.headers, output, StatusCode::CREATED, answered.as_ref())
 }

@@ -14,6 +14,7 @@ pub mod identity_lease;
 pub mod kubernetes_service;
 pub mod priority_classes;
 pub mod privileged_pods;
+mod quota_status;
 pub mod rbac_bootstrap;
 pub mod reviews;
 pub mod server_side;

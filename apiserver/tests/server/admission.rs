@@ -71,3 +71,53 @@ async fn nothing_is_written_into_missing_and_dying_namespaces() {
     let expected = r#"namespaces "kube-system" is forbidden: this namespace may not be deleted"#;
     assert_eq!((kept.code, kept.message()), (403, expected));
 }
+
+#[tokio::test]
+async fn kubelets_are_restricted_to_their_node() {
+    let server = TestServer::start(|options, _| {
+        options.generic.enable_admission_plugins = vec!["NodeRestriction".to_owned()];
+    })
+    .await;
+    let (admin, kubelet) = (server.admin(), server.user("system:node:n1", &["system:nodes"]));
+    let node = |labels: Value| json!({"metadata": {"name": "n1", "labels": labels}});
+    let label = "node-role.kubernetes.io/control-plane";
+    let refused = kubelet.post("/api/v1/nodes", node(json!({label: ""}))).await;
+    let expected =
+        format!(r#"nodes "n1" is forbidden: node "n1" is not allowed to set the following labels: {label}"#);
+    assert_eq!((refused.code, refused.message()), (403, expected.as_str()));
+    let registered = kubelet.post("/api/v1/nodes", node(json!({}))).await;
+    assert_eq!(registered.code, 201, "{}", registered.text);
+
+    let mut mirror = pod("static-n1");
+    mirror["metadata"]["annotations"] =
+        json!({"kubernetes.io/config.mirror": "1", "kubernetes.io/config.source": "file"});
+    mirror["metadata"]["ownerReferences"] = json!([{
+        "apiVersion": "v1", "kind": "Node", "name": "n1", "controller": true,
+        "uid": registered.json["metadata"]["uid"],
+    }]);
+    mirror["spec"]["nodeName"] = json!("n1");
+    let written = kubelet.post(&pods_of("kube-system"), mirror).await;
+    assert_eq!(written.code, 201, "{}", written.text);
+
+    server.make_default_account("default").await;
+    let mut mine = pod("mine");
+    mine["spec"]["nodeName"] = json!("n1");
+    let mine = admin.post(&pods_of("default"), mine).await;
+    assert_eq!(mine.code, 201, "{}", mine.text);
+    let bound =
+        json!({"apiVersion": "v1", "kind": "Pod", "name": "mine", "uid": mine.json["metadata"]["uid"]});
+    let ask = async |audiences: Value| {
+        let spec = json!({"audiences": audiences, "boundObjectRef": bound, "expirationSeconds": 3607});
+        let tokens = "/api/v1/namespaces/default/serviceaccounts/default/token";
+        kubelet.post(tokens, json!({"spec": spec})).await
+    };
+    // The authorizer learns of the pod from the watch cache.
+    server.eventually("the kubelet gets the token", async || ask(json!([])).await.code == 201).await;
+    let refused = ask(json!(["vault"])).await;
+    assert_eq!(refused.code, 403, "{}", refused.text);
+    assert!(
+        refused.message().contains(r#"audience "vault" not found in pod spec volume"#),
+        "{}",
+        refused.text
+    );
+}
