@@ -43,10 +43,11 @@ use crate::connect::location::Locator;
 use crate::discovery::Discovery;
 use crate::discovery::catalog::Catalog;
 use crate::discovery::openid::{KEYS_PATH, OpenId};
-use crate::endpoints::{Api, BuiltinOptions, Resources, Shared};
+use crate::endpoints::{Api, BuiltinOptions, ObjectCounts, Resources, Shared, WatchMetrics};
 use crate::openapi::{OpenApi, descriptions};
 use crate::options::{GenericOptions, Options};
 use crate::router::Router;
+use crate::store::StorageMetrics;
 use crate::system::escalation_hooks::EscalationHooks;
 use crate::system::flow_control_objects;
 use crate::system::server_side::OwnMeans;
@@ -157,15 +158,20 @@ fn state(base: &Base) -> anyhow::Result<State> {
     let mut write_hooks = hooks::WriteHooksOfRows::new(escalation, options, storage);
     let encryption = encryption::Encryption::load(&options.etcd, loops)?;
     let event_ttl = options.generic.event_ttl;
+    let measured = Arc::new(StorageMetrics::new(&base.metrics));
     let resources = Resources::builtin(&BuiltinOptions {
         entries: apiserver_registry::all(),
         root: options.etcd.etcd_prefix.trim_end_matches('/'),
-        storage: &|entry| encryption.around(storage, entry),
+        storage: &|entry| {
+            let measured = measured.around(storage, entry.facts.group, entry.facts.plural);
+            encryption.around(&measured, entry)
+        },
         hooks: &|entry| write_hooks.of(entry),
         time_to_live: &|entry| (entry.facts.plural == "events").then_some(event_ttl),
         describe: descriptions::of_message_field,
     });
     base.runtime_config.apply(&resources);
+    ObjectCounts::register(&base.metrics, resources.clone())?;
     write_hooks.connect(&resources, loops);
     let typed = Typed::new(resources.clone());
 
@@ -221,6 +227,7 @@ fn api(base: &Base, state: &State) -> anyhow::Result<Arc<Api>> {
         authorizer: authorizer.clone(),
         shutdown: base.shutdown.clone(),
         min_request_timeout: Duration::from_secs(u64::from(options.generic.min_request_timeout)),
+        watch_metrics: WatchMetrics::new(&base.metrics),
         server_side: Arc::new(OwnMeans { connector, virtual_resources }),
     };
     Ok(Arc::new(Api::new(resources.clone(), shared)))
