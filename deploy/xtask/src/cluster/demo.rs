@@ -47,6 +47,16 @@ pub fn node_ready() -> Result<()> {
     if all { Ok(()) } else { anyhow::bail!("the node's condition Ready is {states:?}") }
 }
 
+/// All of the cluster's own pods are ready.
+pub fn own_pods_ready() -> Result<()> {
+    let path = r#"-o=jsonpath={range .items[*]}{.metadata.name}{"="}{.status.conditions[?(@.type=="Ready")].status}{" "}{end}"#;
+    let text = kubectl(&["-n", "kube-system", "get", "pods", path])?;
+    let waiting: Vec<&str> = text.split_whitespace().filter(|pod| !pod.ends_with("=True")).collect();
+    anyhow::ensure!(!text.trim().is_empty(), "there are no pods yet");
+    anyhow::ensure!(waiting.is_empty(), "not ready: {}", waiting.join(" "));
+    Ok(())
+}
+
 /// A Deployment has all its pods available.
 pub fn deployment_available(namespace: &str, name: &str) -> Result<()> {
     let path = "-o=jsonpath={.spec.replicas} {.status.availableReplicas} {.status.updatedReplicas}";

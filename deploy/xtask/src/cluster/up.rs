@@ -169,7 +169,8 @@ fn wait_for_cluster() -> Result<()> {
     demo::wait_for("the node being ready", READY_LIMIT, demo::node_ready)?;
     demo::wait_for("cluster DNS being available", READY_LIMIT, || {
         demo::deployment_available("kube-system", "coredns")
-    })
+    })?;
+    demo::wait_for("the cluster's own pods being ready", READY_LIMIT, demo::own_pods_ready)
 }
 
 fn start_demo(root: &Path) -> Result<String> {
