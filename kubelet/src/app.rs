@@ -34,7 +34,7 @@ use crate::config::{self, KubeletConfiguration};
 use crate::context::{Context, Ports};
 use crate::events::{Kind, Record, Recorder};
 use crate::housekeeping::{self, ContainerGc, ImageCollector};
-use crate::metrics::KubeletMetrics;
+use crate::metrics::{KubeletMetrics, Measured, OperationMetrics};
 use crate::mirrors;
 use crate::node::addresses::{self, NodeIpFlag};
 use crate::node::pressure::PressureWatch;
@@ -153,6 +153,9 @@ pub async fn run_with(
         None => Arc::new(NoObjects),
     };
     let (metrics, probe_metrics) = (Metrics::for_component(), Metrics::new());
+    let measured =
+        Measured::new(ports.runtime.clone(), ports.images.clone(), OperationMetrics::register(&metrics));
+    let ports = Ports { runtime: measured.clone(), images: measured, ..ports };
     let context = Arc::new(Context {
         policy: resource_policy(&config, &facts, ports.cgroups.version()),
         pid_limit: ports.machine.processes().await.map(|count| count.limit).unwrap_or(0),
@@ -204,7 +207,9 @@ pub async fn run_with(
         }
     }
     context.recorder.node(Kind::Normal, "Starting", "Starting kubelet.");
-    if context.ports.cgroups.version() == CgroupVersion::V1 {
+    let version = if context.ports.cgroups.version() == CgroupVersion::V1 { 1 } else { 2 };
+    context.metrics.cgroup_version.with_label_values::<&str>(&[]).set(version);
+    if version == 1 {
         context.recorder.node(Kind::Warning, "CgroupV1", kernel::CGROUP_V1_WARNING);
     }
     if reserved::limits_pods(&context.config) {
@@ -236,7 +241,7 @@ impl Parts {
     fn new(context: &Arc<Context>, metrics: Metrics, probe_metrics: Metrics) -> Parts {
         let api_pods = Arc::new(ApiPods::default());
         Parts {
-            cache: PodCache::new(context.ports.runtime.clone(), context.metrics.relist_seconds.clone()),
+            cache: PodCache::new(context.ports.runtime.clone(), context.metrics.relist.clone()),
             statuses: Statuses::new(api_pods.clone()),
             api_pods,
             neighbours: Arc::default(),

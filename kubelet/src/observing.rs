@@ -17,10 +17,11 @@ use kubelet_core::ports::{
     SandboxStatus, SandboxSummary,
 };
 use parking_lot::RwLock;
-use prometheus::HistogramVec;
 use tokio::sync::{Notify, mpsc, watch};
 
 use component_base::Shutdown;
+
+use crate::metrics::RelistMetrics;
 
 /// How often to list although nothing was heard, when the runtime tells its events.
 const SAFETY_NET: Duration = Duration::from_secs(10);
@@ -38,8 +39,7 @@ pub struct PodCache {
     wanted: Notify,
     /// Counts finished rounds; a round that begins after a request answers it.
     rounds: watch::Sender<Round>,
-    /// How long a round takes.
-    seconds: HistogramVec,
+    metrics: RelistMetrics,
 }
 
 #[derive(Default)]
@@ -60,14 +60,14 @@ struct Round {
 }
 
 impl PodCache {
-    /// An empty cache over a runtime; `seconds` takes in how long each list took.
-    pub fn new(runtime: Arc<dyn Runtime>, seconds: HistogramVec) -> Arc<PodCache> {
+    /// An empty cache over a runtime; `metrics` takes in how long each list took.
+    pub fn new(runtime: Arc<dyn Runtime>, metrics: RelistMetrics) -> Arc<PodCache> {
         Arc::new(PodCache {
             runtime,
             state: RwLock::default(),
             wanted: Notify::new(),
             rounds: watch::Sender::new(Round::default()),
-            seconds,
+            metrics,
         })
     }
 
@@ -131,6 +131,7 @@ impl PodCache {
                 shutdown.run_until(cache.listen(heard)).await;
             })
         };
+        let mut last_begun: Option<Instant> = None;
         loop {
             let period = if *hears.borrow_and_update() { SAFETY_NET } else { WITHOUT_EVENTS };
             // Every arm only waits; nothing is lost when another one wins.
@@ -142,8 +143,14 @@ impl PodCache {
             }
             self.rounds.send_modify(|round| round.begun += 1);
             let begun = Instant::now();
+            if let Some(before) = last_begun.replace(begun) {
+                let interval = begun.duration_since(before).as_secs_f64();
+                self.metrics.interval.with_label_values::<&str>(&[]).observe(interval);
+            }
             let outcome = self.round().await;
-            self.seconds.with_label_values::<&str>(&[]).observe(begun.elapsed().as_secs_f64());
+            self.metrics.seconds.with_label_values::<&str>(&[]).observe(begun.elapsed().as_secs_f64());
+            let seen = Timestamp::now().as_duration().as_secs_f64();
+            self.metrics.last_seen.with_label_values::<&str>(&[]).set(seen);
             let error = match outcome {
                 Ok(uids) => {
                     if !uids.is_empty() && changed.send(uids).is_err() {

@@ -1,6 +1,7 @@
 //! Asks containers their probes: one task per probe, verdicts on one board per pod.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use api_types::core::v1::{Container, Pod, Probe};
 use kubelet_core::actions::{Verdict, Verdicts};
@@ -159,6 +160,9 @@ impl Drop for Task {
             // One that never occurred is not there to be removed.
             let _ = self.context.metrics.probes.remove_label_values(&self.labels(result));
         }
+        let meta = &self.pod.metadata;
+        let labels = [self.kind.name(), &self.container.name, &meta.name, &meta.namespace];
+        let _ = self.context.metrics.probe_seconds.remove_label_values(&labels);
     }
 }
 
@@ -229,7 +233,11 @@ impl Task {
     }
 
     async fn ask(&mut self, probe: &Probe, container: &ContainerStatus, pod_ip: &str) {
+        let begun = Instant::now();
         let answer = self.answer(probe, container, pod_ip).await;
+        let meta = &self.pod.metadata;
+        let labels = [self.kind.name(), &self.container.name, &meta.name, &meta.namespace];
+        self.context.metrics.probe_seconds.with_label_values(&labels).observe(begun.elapsed().as_secs_f64());
         if let Some((reason, message)) = probes::event(self.kind, &answer) {
             let place = (self.place, self.container.name.as_str());
             self.context.recorder.container(&self.pod, place, Kind::Warning, reason, message);

@@ -142,6 +142,7 @@ impl ImagePuller {
                     "Pulled",
                     images::pulled_message(user.image, millis(begun), millis(asked), size),
                 );
+                self.context.metrics.pulled(asked.elapsed().as_secs_f64(), size);
                 let mut state = self.state.lock();
                 state.failures.remove(&key);
                 state.back_off.collect_garbage(self.context.now());

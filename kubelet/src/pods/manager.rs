@@ -17,6 +17,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::worker::{Shared, Worker};
 use super::{Order, WorkerHandle, stop};
 use crate::events::Kind;
+use crate::metrics::PodCounts;
 use crate::statuses::ApiPods;
 
 /// How often to look for what was missed: orphans, pods that wait for a predecessor.
@@ -373,6 +374,7 @@ impl Manager {
     /// A pod this node does not take fails at once.
     fn reject(&mut self, uid: &str, pod: &Arc<Pod>, rejection: &Rejection) {
         let Rejection { reason, message } = rejection;
+        self.shared.context.metrics.rejections.with_label_values(&[reason]).inc();
         self.shared.context.recorder.pod(pod, Kind::Warning, reason.clone(), message.clone());
         let status = PodStatus {
             phase: "Failed".to_owned(),
@@ -450,6 +452,7 @@ impl Manager {
                 continue;
             }
             tracing::info!(pod = %observed.name, namespace = %observed.namespace, uid = %observed.uid, "stopping an orphaned pod");
+            self.shared.context.metrics.orphans.with_label_values::<&str>(&[]).inc();
             let pod = Arc::new(stop::restored_pod(&observed));
             let uid = observed.uid.clone();
             let entry =
@@ -463,6 +466,20 @@ impl Manager {
     /// Shows the list to others, with the statuses of this kubelet.
     fn tell(&self) {
         *self.handle.pods.write() = self.entries.values().map(|entry| entry.pod.clone()).collect();
+        let mut counts = PodCounts::default();
+        for entry in self.entries.values().filter(|entry| !entry.gone) {
+            let place = usize::from(pod::is_static(&entry.pod));
+            let count = |list: &mut [i64; 2]| {
+                if let Some(count) = list.get_mut(place) {
+                    *count += 1;
+                }
+            };
+            count(&mut counts.desired);
+            if entry.worker.is_some() && !pod::is_terminal_phase(&entry.pod.status.phase) {
+                count(&mut counts.active);
+            }
+        }
+        self.shared.context.metrics.count(counts);
         if self.static_ready && self.api_ready {
             self.handle.complete.store(true, Ordering::Release);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api_types::core::v1::{Pod, PodCondition, PodStatus};
 use jiff::Timestamp;
@@ -69,6 +69,10 @@ pub struct Worker {
     pub(super) refused: BTreeMap<String, Timestamp>,
     /// Set when the kubelet itself ends the pod: the status to end with.
     evicted: Option<Eviction>,
+    /// When this kubelet first saw the pod.
+    seen_at: Timestamp,
+    /// Whether there was a round before.
+    synced: bool,
     uid: String,
     lifecycle: PodLifecycle,
     orders: watch::Receiver<Order>,
@@ -99,6 +103,7 @@ impl Worker {
     ) -> Worker {
         let uid = orders.borrow().pod.metadata.uid.clone();
         let allocation = Allocation::load(&shared.context, &uid);
+        let seen_at = shared.context.now();
         Worker {
             back_off: BackOff::crash_loop(shared.context.crash_loop_max()),
             context: shared.context,
@@ -118,6 +123,8 @@ impl Worker {
             refused: BTreeMap::new(),
             lifecycle: PodLifecycle::Syncing,
             evicted: None,
+            seen_at,
+            synced: false,
             uid,
             orders,
             wake,
@@ -214,11 +221,16 @@ impl Worker {
             }
         };
         let pod = pod.clone();
+        let begun = Instant::now();
         let synced = tokio::select! {
             biased;
             () = terminated => return None,
             synced = self.sync(&pod) => synced,
         };
+        let operation = if self.synced { "sync" } else { "create" };
+        self.synced = true;
+        let seconds = begun.elapsed().as_secs_f64();
+        self.context.metrics.sync_seconds.with_label_values(&[operation]).observe(seconds);
         match synced {
             Synced::Wait(until) => Some(Wait { until }),
             Synced::Finished => {
@@ -345,8 +357,22 @@ impl Worker {
         if terminated {
             made = merge::terminated(pod, &made);
         }
+        if made.phase == "Running" && matches!(old.phase.as_str(), "" | "Pending") {
+            self.measure_start(pod);
+        }
         self.statuses.set(pod, made.clone(), !terminated);
         made
+    }
+
+    /// Takes in how long the pod took to run.
+    fn measure_start(&self, pod: &Pod) {
+        let (metrics, now) = (&self.context.metrics, self.context.now());
+        let since = |then| kubelet_core::backoff::elapsed(then, now).as_secs_f64();
+        metrics.start_seconds.with_label_values::<&str>(&[]).observe(since(self.seen_at));
+        if let Some(created) = pod.metadata.creation_timestamp.to_timestamp().filter(|_| !pod::is_static(pod))
+        {
+            metrics.start_total_seconds.with_label_values::<&str>(&[]).observe(since(created));
+        }
     }
 
     /// The pod with the last status this kubelet, or the one before it, reported.

@@ -3,6 +3,7 @@
 mod certificates;
 mod events;
 mod images;
+mod metrics;
 mod pods;
 mod restarts;
 mod statuses;

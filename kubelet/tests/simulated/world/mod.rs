@@ -108,7 +108,7 @@ impl World {
         });
         let shutdown = Shutdown::new();
         let (events, received) = mpsc::unbounded_channel();
-        let cache = PodCache::new(ports.runtime.clone(), context.metrics.relist_seconds.clone());
+        let cache = PodCache::new(ports.runtime.clone(), context.metrics.relist.clone());
         let (changed, mut changes) = mpsc::unbounded_channel();
         tokio::spawn(cache.clone().run(changed, shutdown.clone()));
         let to_manager = events.clone();

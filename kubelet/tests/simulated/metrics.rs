@@ -1,0 +1,47 @@
+//! What Prometheus reads of the kubelet.
+
+use component_base::metrics::Metrics;
+use kubelet::clock::Clock;
+use kubelet::metrics::{KubeletMetrics, Measured, OperationMetrics};
+use kubelet_core::ports::{Images, Runtime};
+
+use crate::world::runtime::SimulatedRuntime;
+
+fn contains(text: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(text.lines().any(|known| known == *line), "{line} is not in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn calls_to_the_runtime_are_counted_and_measured() {
+    let (metrics, runtime) = (Metrics::new(), SimulatedRuntime::new(Clock::wall()));
+    let measured = Measured::new(runtime.clone(), runtime, OperationMetrics::register(&metrics));
+    Images::list(measured.as_ref()).await.expect("a list");
+    measured.container_status("none").await.expect_err("no such container");
+    measured.run_sandbox(&Default::default(), "").await.expect("a sandbox");
+    contains(
+        &metrics.render(),
+        &[
+            r#"kubelet_runtime_operations_total{operation_type="list_images"} 1"#,
+            r#"kubelet_runtime_operations_total{operation_type="container_status"} 1"#,
+            r#"kubelet_runtime_operations_errors_total{operation_type="container_status"} 1"#,
+            r#"kubelet_runtime_operations_duration_seconds_count{operation_type="run_podsandbox"} 1"#,
+            r#"kubelet_run_podsandbox_duration_seconds_count{runtime_handler=""} 1"#,
+        ],
+    );
+}
+
+#[test]
+fn pulls_are_told_apart_by_size() {
+    let metrics = Metrics::new();
+    let kubelet = KubeletMetrics::register(&metrics, &Metrics::new(), "node");
+    for size in [0, 5, 11 << 20, 1 << 30, (1 << 30) + 1, 200 << 30] {
+        kubelet.pulled(2.0, size);
+    }
+    let labels = ["N/A", "0-10MB", "10MB-100MB", "500MB-1GB", "1GB-5GB", "GT100GB"];
+    let lines = labels.map(|label| {
+        format!(r#"kubelet_image_pull_duration_seconds_count{{image_size_in_bytes="{label}"}} 1"#)
+    });
+    contains(&metrics.render(), &lines.each_ref().map(String::as_str));
+}
