@@ -5,6 +5,8 @@ mod admission;
 mod audit;
 mod conversations;
 mod identity;
+mod limits;
 mod paths;
+mod stations;
 mod support;
 mod system;

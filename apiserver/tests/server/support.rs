@@ -206,7 +206,9 @@ impl Asker {
         let bytes = if body.is_null() {
             Bytes::new()
         } else {
-            request = request.header("content-type", "application/json");
+            if !headers.iter().any(|(name, _)| *name == "content-type") {
+                request = request.header("content-type", "application/json");
+            }
             Bytes::from(body.to_string())
         };
         let response = self.client.send(request.body(bytes).unwrap()).await.unwrap();
