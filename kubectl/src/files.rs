@@ -117,6 +117,13 @@ fn walk(folder: &Path, recursive: bool, found: &mut Vec<PathBuf>) -> Result<()> 
     Ok(())
 }
 
+/// The objects of a text.
+pub fn parse(text: &str, source: &str) -> Result<Vec<Manifest>> {
+    let mut manifests = Vec::new();
+    parse_into(text, source, &mut manifests)?;
+    Ok(manifests)
+}
+
 /// Parses the documents of a text, JSON or YAML, and takes lists apart.
 fn parse_into(text: &str, source: &str, out: &mut Vec<Manifest>) -> Result<()> {
     let mut add = |value: Value| add_object(value, source, out);

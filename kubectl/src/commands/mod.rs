@@ -7,6 +7,7 @@ mod changes;
 mod overrides;
 mod pairs;
 mod pods;
+mod scratch;
 mod terminal;
 mod wire;
 
@@ -61,6 +62,11 @@ verbs! {
     set "set" [] "Set specific features on objects";
     run "run" [] "Run a particular image on the cluster";
     expose "expose" [] "Take a replication controller, service, deployment or pod and expose it as a new Kubernetes service";
+    cp "cp" [] "Copy files and directories to and from containers";
+    edit "edit" [] "Edit a resource on the server";
+    diff "diff" [] "Diff the live version against a would-be applied version";
+    certificate "certificate" [] "Modify certificate resources";
+    events "events" [] "List events";
     replace "replace" [] "Replace a resource by file name or stdin";
     taint "taint" [] "Update the taints on one or more nodes";
     drain "drain" [] "Drain node in preparation for maintenance";
