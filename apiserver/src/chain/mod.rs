@@ -4,6 +4,8 @@
 //! request_info → deadline → authentication → audit → impersonation → flow_control → authorization → endpoint
 //! ```
 //!
+//! Each station is a tracing span at debug level, under the name that ARCHITECTURE.md gives it.
+//!
 //! A request that changes something runs in a task of its own: the work goes on when the client has
 //! gone or its time is over, so that what was reserved for it is always kept or given back.
 
@@ -36,6 +38,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, WARNING};
 use http::{HeaderValue, Request, Response, StatusCode};
 use machinery::status::StatusError;
 use rustls_pki_types::CertificateDer;
+use tracing::Instrument as _;
 
 use body::{Body, BodyError};
 use context::{Notes, RequestContext};
@@ -112,7 +115,9 @@ impl Chain {
     ) -> Response<Body> {
         let received = jiff::Timestamp::now();
         let query = request.uri().query().unwrap_or_default();
-        let info = match RequestInfo::parse(request.method(), request.uri().path(), query) {
+        let parsed = tracing::debug_span!("request_info")
+            .in_scope(|| RequestInfo::parse(request.method(), request.uri().path(), query));
+        let info = match parsed {
             Ok(info) => Arc::new(info),
             Err(error) => {
                 let text = format!("Internal Server Error: {:?}: {error}\n", request.uri().to_string());
@@ -133,6 +138,7 @@ impl Chain {
                 let identified = self
                     .authentication
                     .identify(&mut parts.headers, certificates, &info.path, now, &notes)
+                    .instrument(tracing::debug_span!("authn"))
                     .await;
                 let user = identified.as_ref().ok();
                 self.metrics.authenticated(user.map(|user| user.username.as_str()));
@@ -229,7 +235,8 @@ impl Chain {
         match &self.audit {
             None => self.admitted(request, context, None, labels).await,
             Some(audit) => {
-                let (request, mut record) = match audit.begin(request, &context).await {
+                let begun = audit.begin(request, &context).instrument(tracing::debug_span!("audit"));
+                let (request, mut record) = match begun.await {
                     Ok(begun) => begun,
                     Err(response) => return response,
                 };
@@ -250,7 +257,10 @@ impl Chain {
         labels: &Labels,
     ) -> Response<Body> {
         let authorizer = &*self.authorizer;
-        match impersonation::apply(authorizer, &context.user, request.headers_mut()).await {
+        let impersonated = impersonation::apply(authorizer, &context.user, request.headers_mut())
+            .instrument(tracing::debug_span!("impersonation"))
+            .await;
+        match impersonated {
             Err(error) => return respond::error(request.headers(), &error),
             Ok(None) => {}
             Ok(Some(user)) => {
@@ -261,16 +271,20 @@ impl Chain {
                 context.user = user;
             }
         }
-        let seat = match self.flow_control.enter(&context.info, &context.user, context.deadline).await {
+        let entered = self
+            .flow_control
+            .enter(&context.info, &context.user, context.deadline)
+            .instrument(tracing::debug_span!("flow_control"));
+        let seat = match entered.await {
             Ok(seat) => seat,
             Err(error) => {
                 self.metrics.terminated(labels, error.code());
                 return respond::error(request.headers(), &error);
             }
         };
-        if let Err(error) =
-            authorization::check(authorizer, &context.info, &context.user, &context.notes).await
-        {
+        let authorized = authorization::check(authorizer, &context.info, &context.user, &context.notes)
+            .instrument(tracing::debug_span!("authz"));
+        if let Err(error) = authorized.await {
             return respond::error(request.headers(), &error);
         }
         let mut response = self.endpoint.serve(request, context).await;

@@ -6,6 +6,7 @@ use machinery::meta::v1::{CreateOptions, DeleteOptions};
 use machinery::object::Object;
 use machinery::status::StatusError;
 use machinery::{GroupResource, GroupVersionKind};
+use tracing::Instrument as _;
 
 use super::request::ApiRequest;
 use crate::chain::respond::forbidden;
@@ -80,7 +81,8 @@ pub async fn admit(
     }
     let old_object = old_object.map(Object::clone_box);
     let mut attributes = attributes(request, operation, name, Some(object), old_object, options, dry_run);
-    request.shared.admission.admit(&mut attributes).await?;
+    let station = tracing::debug_span!("mutating_admission");
+    request.shared.admission.admit(&mut attributes).instrument(station).await?;
     attributes.object.ok_or_else(|| StatusError::internal_error("an admission plugin has removed the object"))
 }
 
@@ -99,7 +101,8 @@ pub async fn validate(
     }
     let (object, old_object) = (object.map(Object::clone_box), old_object.map(Object::clone_box));
     let attributes = attributes(request, operation, name, object, old_object, options, dry_run);
-    request.shared.admission.validate(&attributes).await
+    let station = tracing::debug_span!("validating_admission");
+    request.shared.admission.validate(&attributes).instrument(station).await
 }
 
 /// Validating admission of a create.

@@ -45,6 +45,7 @@ struct TypeMeta {
 
 /// Reads the body as an object of the request's resource.
 pub fn body(request: &ApiRequest, validation: FieldValidation) -> Result<DecodedBody, StatusError> {
+    let _station = tracing::debug_span!("decode").entered();
     let resource = &request.resource;
     let encoding = negotiation::input(&request.headers, resource.codec.has_protobuf())?;
     let decoded = match encoding {

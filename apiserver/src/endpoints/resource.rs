@@ -173,7 +173,7 @@ impl BuiltinServed {
 
     /// An object of this version becomes one of the stored version, with all defaults.
     fn to_stored(&self, mut object: Box<dyn Object>) -> Result<Box<dyn Object>, String> {
-        self.entry.default(object.as_mut());
+        tracing::debug_span!("default").in_scope(|| self.entry.default(object.as_mut()));
         self.entry.to_stored(object).ok_or_else(|| format!("object is not a {}", self.entry.facts.kind))
     }
 

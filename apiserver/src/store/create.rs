@@ -114,6 +114,7 @@ impl Store {
         context: &WriteContext,
         object: &mut dyn Object,
     ) -> Result<(), StatusError> {
+        let _station = tracing::debug_span!("strategy").entered();
         let namespace = if self.namespaced() { context.rules.namespace.as_str() } else { "" };
         ensure_namespace(namespace, object.meta_mut())?;
         let rules = self.rules();

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use component_base::metrics::Metrics;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
+use tracing::Instrument as _;
 
 const LABELS: [&str; 3] = ["operation", "group", "resource"];
 /// Upper bounds in seconds, upstream's.
@@ -112,7 +113,7 @@ impl Measured {
         asked: impl Future<Output = Result<T, StorageError>> + Send,
     ) -> Result<T, StorageError> {
         let started = Instant::now();
-        let outcome = asked.await;
+        let outcome = asked.instrument(tracing::debug_span!("store")).await;
         if let Some(series) = self.series(operation) {
             series.duration.observe(started.elapsed().as_secs_f64());
             series.total.inc();

@@ -274,6 +274,7 @@ impl Store {
         new: &mut dyn Object,
         old: &dyn Object,
     ) -> Result<(), StatusError> {
+        let _station = tracing::debug_span!("strategy").entered();
         let namespace = if self.namespaced() { context.rules.namespace.as_str() } else { "" };
         ensure_namespace(namespace, new.meta_mut())?;
         // Only strategies change the generation.

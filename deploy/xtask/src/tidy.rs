@@ -2,6 +2,7 @@
 
 mod files;
 mod layers;
+mod walk;
 
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use anyhow::Result;
 pub fn check(root: &Path) -> Result<()> {
     let mut complaints = layers::check(root)?;
     complaints.extend(files::check(root)?);
+    complaints.extend(walk::check(root)?);
     if complaints.is_empty() {
         return Ok(());
     }

@@ -73,6 +73,7 @@ impl Inner {
 
     /// Applies a step of the watch and hands it to the watchers.
     fn apply(&self, batch: WatchBatch) -> Result<(), StorageError> {
+        let _station = tracing::debug_span!("watch_cache").entered();
         let now = Instant::now();
         let mut loaded = Vec::with_capacity(batch.events.len());
         // Decoding is done before the locks are taken.

@@ -44,6 +44,11 @@ pub fn check(root: &Path) -> Result<Vec<String>> {
     Ok(complaints)
 }
 
+/// Whether a path is below one of the folders the project has.
+pub fn is_top_level(path: &str) -> bool {
+    path.split('/').next().is_some_and(|folder| TOP_LEVEL.contains(&folder))
+}
+
 fn check_place(path: &str) -> Option<String> {
     match path.split_once('/') {
         Some((folder, _)) => {
