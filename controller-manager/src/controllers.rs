@@ -219,6 +219,14 @@ const ALL: &[Entry] = &[
         start: workloads::deployment::start,
     },
     Entry {
+        name: "statefulset-controller",
+        aliases: &["statefulset"],
+        on_by_default: true,
+        service_account: "statefulset-controller",
+        event_source: "statefulset-controller",
+        start: workloads::statefulset::start,
+    },
+    Entry {
         name: "job-controller",
         aliases: &["job"],
         on_by_default: true,
