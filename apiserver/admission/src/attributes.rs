@@ -5,7 +5,7 @@ use std::sync::Arc;
 use apiserver_auth::UserInfo;
 use machinery::meta::v1::{CreateOptions, DeleteOptions, UpdateOptions};
 use machinery::object::Object;
-use machinery::{GroupVersionKind, GroupVersionResource};
+use machinery::{GroupVersionKind, GroupVersionResource, Resource};
 
 /// What is being done to the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,4 +81,26 @@ pub struct Attributes {
     pub now: jiff::Timestamp,
     /// Warnings and audit annotations.
     pub notes: Arc<dyn Notes>,
+}
+
+impl Attributes {
+    /// Whether the path names this resource (of any version) and subresource.
+    pub fn is_about(&self, group: &str, resource: &str, subresource: &str) -> bool {
+        self.resource.group == group && self.resource.resource == resource && self.subresource == subresource
+    }
+
+    /// The object, if it is a `T`.
+    pub fn object_as<T: Resource>(&self) -> Option<&T> {
+        self.object.as_deref()?.downcast_ref()
+    }
+
+    /// The object, if it is a `T`, to change.
+    pub fn object_as_mut<T: Resource>(&mut self) -> Option<&mut T> {
+        self.object.as_deref_mut()?.downcast_mut()
+    }
+
+    /// The object as it is stored, if it is a `T`.
+    pub fn old_object_as<T: Resource>(&self) -> Option<&T> {
+        self.old_object.as_deref()?.downcast_ref()
+    }
 }

@@ -5,18 +5,23 @@
 
 mod attributes;
 mod configuration;
+pub mod default_toleration_seconds;
 pub mod limit_ranger;
 mod lookup;
 pub mod namespace_lifecycle;
 pub mod node_restriction;
 mod plugin;
 pub mod pod_security;
+pub mod pod_topology_labels;
+pub mod priority;
 mod refusal;
 pub mod resource_quota;
+pub mod runtime_class;
 mod selection;
 pub mod service_account;
 mod signing_request;
 mod table;
+pub mod taint_nodes_by_condition;
 #[cfg(test)]
 mod testing;
 

@@ -8,14 +8,19 @@ use apiserver_auth::authz::Authorizer;
 use serde_json::Value;
 
 use crate::configuration::ConfigurationError;
+use crate::default_toleration_seconds::DefaultTolerationSeconds;
 use crate::limit_ranger::LimitRanger;
 use crate::lookup::Lookup;
 use crate::namespace_lifecycle::NamespaceLifecycle;
 use crate::node_restriction::NodeRestriction;
 use crate::plugin::Plugin;
 use crate::pod_security::{self, PodSecurity};
+use crate::pod_topology_labels::PodTopologyLabels;
+use crate::priority::Priority;
 use crate::resource_quota::{self, QuotaStatus, ResourceQuotas};
+use crate::runtime_class::RuntimeClass;
 use crate::service_account::ServiceAccount;
+use crate::taint_nodes_by_condition::TaintNodesByCondition;
 
 /// What plugins are made of.
 pub struct Means {
@@ -23,6 +28,8 @@ pub struct Means {
     pub lookup: Lookup,
     /// Who may do what.
     pub authorizer: Arc<dyn Authorizer>,
+    /// How long pods stay on nodes that fail.
+    pub default_tolerations: DefaultTolerationSeconds,
     /// Where quotas are charged.
     pub quota_status: Arc<dyn QuotaStatus>,
 }
@@ -85,7 +92,7 @@ static ALL: [Row; 41] = [
     off("NodeRestriction", |means| {
         Arc::new(NodeRestriction::new(means.lookup.clone(), Arc::clone(&means.authorizer)))
     }),
-    absent_on("TaintNodesByCondition"),
+    on("TaintNodesByCondition", |_| Arc::new(TaintNodesByCondition)),
     absent_off("AlwaysPullImages"),
     absent_off("ImagePolicyWebhook"),
     configured("PodSecurity", |means, value| {
@@ -93,8 +100,8 @@ static ALL: [Row; 41] = [
         Ok(Arc::new(PodSecurity::new(means.lookup.clone(), configuration)))
     }),
     absent_off("PodNodeSelector"),
-    absent_on("Priority"),
-    absent_on("DefaultTolerationSeconds"),
+    on("Priority", |means| Arc::new(Priority::new(means.lookup.clone()))),
+    on("DefaultTolerationSeconds", |means| Arc::new(means.default_tolerations)),
     absent_off("PodTolerationRestriction"),
     absent_off("EventRateLimit"),
     absent_off("ExtendedResourceToleration"),
@@ -103,14 +110,14 @@ static ALL: [Row; 41] = [
     absent_on("PodGroupProtection"),
     absent_off("OwnerReferencesPermissionEnforcement"),
     absent_on("PersistentVolumeClaimResize"),
-    absent_on("RuntimeClass"),
+    on("RuntimeClass", |means| Arc::new(RuntimeClass::new(means.lookup.clone()))),
     absent_on("CertificateApproval"),
     absent_on("CertificateSigning"),
     absent_on("ClusterTrustBundleAttest"),
     absent_on("CertificateSubjectRestriction"),
     absent_on("DefaultIngressClass"),
     absent_off("DenyServiceExternalIPs"),
-    absent_on("PodTopologyLabels"),
+    on("PodTopologyLabels", |means| Arc::new(PodTopologyLabels::new(means.lookup.clone()))),
     absent_on("PodGroupWorkloadExists"),
     absent_on("NodeDeclaredFeatureValidator"),
     absent_on("JobValidation"),

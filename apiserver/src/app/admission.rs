@@ -5,6 +5,7 @@ mod configuration;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
+use apiserver_admission::default_toleration_seconds::DefaultTolerationSeconds;
 use apiserver_admission::{Chain, Lookup, Make, Means, Plugin};
 use apiserver_auth::authz::Authorizer;
 
@@ -32,6 +33,10 @@ pub fn build(
     let means = Means {
         lookup: Lookup::new(Arc::new(AdmissionObjects { stores })),
         authorizer: Arc::clone(authorizer),
+        default_tolerations: DefaultTolerationSeconds {
+            not_ready: options.default_not_ready_toleration_seconds,
+            unreachable: options.default_unreachable_toleration_seconds,
+        },
         quota_status: Arc::new(typed.clone()),
     };
     let mut plugins: Vec<Arc<dyn Plugin>> = Vec::new();

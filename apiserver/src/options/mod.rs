@@ -64,6 +64,14 @@ pub struct GenericOptions {
     /// File with admission control configuration
     #[arg(long, value_name = "FILE")]
     pub admission_control_config_file: Option<PathBuf>,
+    /// Indicates the tolerationSeconds of the toleration for notReady:NoExecute that is added by default to every pod
+    /// that does not already have such a toleration
+    #[arg(long, default_value_t = 300, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub default_not_ready_toleration_seconds: i64,
+    /// Indicates the tolerationSeconds of the toleration for unreachable:NoExecute that is added by default to every
+    /// pod that does not already have such a toleration
+    #[arg(long, default_value_t = 300, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub default_unreachable_toleration_seconds: i64,
     /// If true, allow privileged containers
     #[arg(long, value_parser = parse_bool, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", action = ArgAction::Set)]
     pub allow_privileged: bool,

@@ -85,8 +85,10 @@ async fn kubelets_are_restricted_to_their_node() {
     let expected =
         format!(r#"nodes "n1" is forbidden: node "n1" is not allowed to set the following labels: {label}"#);
     assert_eq!((refused.code, refused.message()), (403, expected.as_str()));
-    let registered = kubelet.post("/api/v1/nodes", node(json!({}))).await;
+    let registered = kubelet.post("/api/v1/nodes", node(json!({"topology.kubernetes.io/zone": "z"}))).await;
     assert_eq!(registered.code, 201, "{}", registered.text);
+    let taint = json!([{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]);
+    assert_eq!(registered.json["spec"]["taints"], taint);
 
     let mut mirror = pod("static-n1");
     mirror["metadata"]["annotations"] =
@@ -120,4 +122,34 @@ async fn kubelets_are_restricted_to_their_node() {
         "{}",
         refused.text
     );
+}
+
+#[tokio::test]
+async fn pods_are_completed_before_and_when_they_are_bound() {
+    let server = TestServer::new().await;
+    let admin = server.admin();
+    server.make_default_account("default").await;
+    let node = json!({"metadata": {"name": "n1", "labels": {"topology.kubernetes.io/zone": "z"}}});
+    assert_eq!(admin.post("/api/v1/nodes", node).await.code, 201);
+    let mut critical = pod("p");
+    critical["spec"]["priorityClassName"] = json!("system-cluster-critical");
+    let written = admin.post(&pods_of("default"), critical).await;
+    assert_eq!(written.code, 201, "{}", written.text);
+    let spec = &written.json["spec"];
+    assert_eq!(spec["priority"], 2_000_000_000);
+    assert_eq!(spec["preemptionPolicy"], "PreemptLowerPriority");
+    let tolerated: Vec<_> =
+        spec["tolerations"].as_array().unwrap().iter().map(|t| t["key"].clone()).collect();
+    assert_eq!(tolerated, ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]);
+    let zone = "topology.kubernetes.io/zone";
+    let binding = json!({"metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n1"}});
+    server
+        .eventually("the watch cache has the node", async || {
+            admin.get("/api/v1/nodes/n1?resourceVersion=0").await.code == 200
+        })
+        .await;
+    let bound = admin.post(&format!("{}/p/binding", pods_of("default")), binding).await;
+    assert_eq!(bound.code, 201, "{}", bound.text);
+    let bound = admin.get(&format!("{}/p", pods_of("default"))).await;
+    assert_eq!(bound.json["metadata"]["labels"][zone], "z", "{}", bound.text);
 }

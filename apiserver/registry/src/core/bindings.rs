@@ -35,7 +35,7 @@ fn conflict(pod: &Pod, why: &str) -> StatusError {
     StatusError::conflict(&GroupResource::new("", "pods/binding"), &pod.metadata.name, why)
 }
 
-/// Puts the node into the pod, with the annotations that came with the binding.
+/// Puts the node into the pod, with the annotations and labels that came with the binding.
 pub fn bind(pod: &mut Pod, binding: &Binding, now: jiff::Timestamp) -> Result<(), StatusError> {
     let node = &binding.target.name;
     let uid = &binding.metadata.uid;
@@ -74,6 +74,9 @@ pub fn bind(pod: &mut Pod, binding: &Binding, now: jiff::Timestamp) -> Result<()
     pod.status.nominated_node_name.clear();
     for (key, value) in &binding.metadata.annotations {
         pod.metadata.annotations.insert(key.clone(), value.clone());
+    }
+    for (key, value) in &binding.metadata.labels {
+        pod.metadata.labels.insert(key.clone(), value.clone());
     }
     let scheduled =
         PodCondition { type_: "PodScheduled".to_owned(), status: "True".to_owned(), ..Default::default() };
