@@ -89,6 +89,7 @@ impl Measuring {
             name: self.context.node_name.clone(),
             at,
             cpu: self.cpu("node", Some(total), at),
+            cpus: self.context.facts.cpus,
             memory: Some(memory),
             system: vec![(
                 "pods".to_owned(),
@@ -182,6 +183,7 @@ impl Measuring {
                 tx_errors: usage.network_tx_errors.unwrap_or(0),
             }),
             process_count: usage.process_count,
+            details: usage.details,
             ..PodUse::default()
         };
         let logs = kubelet_core::sandbox_config::logs_directory(
@@ -197,6 +199,13 @@ impl Measuring {
             } else {
                 self.space(&Path::new(&logs).join(&status.name), at).await
             };
+            let own = if small {
+                None
+            } else {
+                let pod = qos::pod_cgroup(&self.context.cgroup_root, pod);
+                self.context.ports.cgroups.container_usage(&pod, &status.id).await.ok().flatten()
+            };
+            let own = own.unwrap_or_default();
             result.containers.push(ContainerUse {
                 name: status.name.clone(),
                 id: status.id.clone(),
@@ -212,6 +221,8 @@ impl Measuring {
                     inodes_used: usage.and_then(|usage| usage.writable_layer_inodes),
                 },
                 logs,
+                process_count: own.process_count,
+                details: own.details,
             });
         }
         if !small && let Some(system) = &node.filesystem {

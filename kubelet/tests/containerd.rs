@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use client::config::Source;
+use client::{Client, Config};
 use component_base::Shutdown;
 use kubelet::options::Options;
 use kubelet_adapters::cri::CriRuntime;
@@ -18,6 +20,7 @@ struct Node {
     containerd: TestContainerd,
     runtime: CriRuntime,
     directory: PathBuf,
+    port: u16,
 }
 
 impl Node {
@@ -27,17 +30,21 @@ impl Node {
             CriRuntime::new(&containerd.endpoint(), None, Duration::from_secs(60)).expect("an endpoint");
         let directory = containerd.directory().join("node");
         std::fs::create_dir_all(directory.join("manifests")).expect("a directory");
+        let port = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|free| free.local_addr());
+        let port = port.expect("a free port").port();
         let config = format!(
             "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n\
              staticPodPath: {root}/manifests\npodLogsDir: {root}/logs\ncontainerRuntimeEndpoint: {endpoint}\n\
-             cgroupRoot: {parent}\nfailCgroupV1: false\nfailSwapOn: false\nhealthzPort: 0\nenableServer: false\n\
+             cgroupRoot: {parent}\nfailCgroupV1: false\nfailSwapOn: false\nhealthzPort: 0\n\
+             address: 127.0.0.1\nport: {port}\nauthorization: {{mode: AlwaysAllow}}\n\
+             authentication: {{anonymous: {{enabled: true}}, webhook: {{enabled: false}}}}\n\
              evictionHard: {{memory.available: 1Mi}}\nimageGCHighThresholdPercent: 100\n",
             root = directory.display(),
             endpoint = containerd.endpoint(),
             parent = containerd.cgroup_parent(),
         );
         std::fs::write(directory.join("config.yaml"), config).expect("written");
-        Node { containerd, runtime, directory }
+        Node { containerd, runtime, directory, port }
     }
 
     /// Starts the kubelet; ending the returned task is as sudden as a kill.
@@ -71,6 +78,25 @@ impl Node {
         }
     }
 
+    /// A page of the kubelet's server, whose certificate is verified.
+    async fn page(&self, path: &str) -> String {
+        let mut config = Config::new(&format!("https://127.0.0.1:{}", self.port)).expect("an address");
+        config.authorities = Some(Source::File(self.directory.join("pki/kubelet.crt")));
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // The certificate is written, and the port opened, when the server starts.
+            let answer = match Client::new(config.clone()) {
+                Ok(client) => client.get_text(path).await,
+                Err(error) => Err(error),
+            };
+            match answer {
+                Ok(text) => return text,
+                Err(error) => assert!(Instant::now() < deadline, "{path}: {error:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     fn manifest(&self) -> PathBuf {
         self.directory.join("manifests/web.yaml")
     }
@@ -82,6 +108,69 @@ fn running(containers: &[ContainerSummary]) -> Vec<&ContainerSummary> {
 
 fn empty(directory: &Path) -> bool {
     std::fs::read_dir(directory).map_or(true, |mut entries| entries.next().is_none())
+}
+
+/// What Prometheus, metrics-server and people read of a running container.
+async fn pages(node: &Node) {
+    let check = async |path: &str, parts: &[&str]| {
+        let text = node.page(path).await;
+        for part in parts {
+            assert!(text.contains(part), "{part} is not in {path}:\n{text}");
+        }
+    };
+    check("/healthz", &["ok"]).await;
+    check("/pods", &[r#""name":"web-node""#, r#""phase":"Running""#]).await;
+    check("/runningpods/", &[r#""name":"main""#]).await;
+    check("/configz", &[r#""staticPodPath":"#]).await;
+    check("/stats/summary", &[r#""nodeName":"node""#, r#""name":"web-node""#, r#""workingSetBytes":"#]).await;
+    let of_container = r#"{container="main",namespace="kube-system",pod="web-node"}"#;
+    check(
+        "/metrics/resource",
+        &[
+            &format!("container_cpu_usage_seconds_total{of_container}"),
+            &format!("container_memory_working_set_bytes{of_container}"),
+            &format!("container_start_time_seconds{of_container}"),
+            r#"pod_cpu_usage_seconds_total{namespace="kube-system",pod="web-node"}"#,
+            "node_memory_working_set_bytes ",
+            "resource_scrape_error 0",
+        ],
+    )
+    .await;
+    check(
+        "/metrics",
+        &[
+            r#"kubelet_desired_pods{static="true"} 1"#,
+            r#"kubelet_running_containers{container_state="running"} 1"#,
+            r#"kubelet_runtime_operations_total{operation_type="create_container"} 1"#,
+            "kubelet_pod_start_duration_seconds_count 1",
+            "kubelet_pleg_relist_interval_seconds_count",
+            "process_resident_memory_bytes",
+            "kubernetes_build_info",
+        ],
+    )
+    .await;
+    let text = node.page("/metrics/cadvisor").await;
+    let sample = |name: &str| {
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(&format!("{name}{{")) && line.contains(r#"container="main""#));
+        let line = line.unwrap_or_else(|| panic!("{name} is not in\n{text}"));
+        line.rsplit(' ').nth(1).and_then(|value| value.parse::<f64>().ok()).expect("a number")
+    };
+    assert_eq!(sample("container_spec_memory_limit_bytes"), f64::from(32 << 20));
+    assert_eq!(sample("container_spec_cpu_shares"), 10.0);
+    assert_eq!(sample("container_threads"), 1.0);
+    for name in [
+        "container_cpu_usage_seconds_total",
+        "container_memory_working_set_bytes",
+        "container_memory_cache",
+        "container_oom_events_total",
+        "container_start_time_seconds",
+        "container_last_seen",
+    ] {
+        assert!(sample(name) >= 0.0, "{name}");
+    }
+    assert!(text.contains("machine_cpu_cores "), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -101,6 +190,7 @@ async fn a_static_pod_survives_the_kubelet() {
     std::fs::write(node.manifest(), manifest).expect("written");
     let kubelet = node.kubelet();
     let first = node.until("a running container", |known| running(known).len() == 1).await;
+    pages(&node).await;
     kubelet.abort();
     let _ = kubelet.await;
 

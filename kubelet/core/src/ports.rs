@@ -19,7 +19,9 @@ pub mod observed;
 pub mod probe;
 pub mod runtime;
 
-pub use cgroups::{CgroupError, CgroupLimits, CgroupName, CgroupUsage, CgroupVersion, Cgroups};
+pub use cgroups::{
+    CgroupDetails, CgroupError, CgroupLimits, CgroupName, CgroupUsage, CgroupVersion, Cgroups, DeviceUse,
+};
 pub use config::{
     ContainerConfig, ContainerResources, ContainerSecurity, Device, DnsConfig, Mount, MountPropagation,
     NamespaceMode, Namespaces, PortMapping, SandboxConfig, SandboxSecurity, SeccompProfile, SelinuxLabel,

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 pub use self::cadvisor::cadvisor;
 pub use self::exposition::resource;
 pub use self::summary::summary;
-use crate::ports::{FilesystemUsage, Interface, MemoryUsage, ProcessCount};
+use crate::ports::{CgroupDetails, FilesystemUsage, Interface, MemoryUsage, ProcessCount};
 
 /// CPU time, and its rate when two measurements are at hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub struct NodeUse {
     /// When the machine came up, when it is known.
     pub started_at: Option<Timestamp>,
     pub cpu: CpuUse,
+    /// Processors of the machine.
+    pub cpus: u64,
     pub memory: Option<MemoryUsage>,
     pub filesystem: Option<FilesystemUsage>,
     /// The file system of images, with what images take of it.
@@ -80,6 +82,7 @@ pub struct PodUse {
     pub memory: MemoryUse,
     pub network: Option<NetworkUse>,
     pub process_count: Option<u64>,
+    pub details: CgroupDetails,
     pub containers: Vec<ContainerUse>,
     /// By volume name: what it takes, and the file system it is on.
     pub volumes: BTreeMap<String, (SpaceUse, FilesystemUsage)>,
@@ -96,6 +99,8 @@ pub struct ContainerUse {
     pub memory: MemoryUse,
     pub writable_layer: SpaceUse,
     pub logs: SpaceUse,
+    pub process_count: Option<u64>,
+    pub details: CgroupDetails,
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The kubelet's [`Cgroups`] port on the kernel's cgroup files, v1 and v2, by either driver.
 
+mod details;
 mod hierarchy;
 mod limits;
 mod names;
@@ -95,6 +96,20 @@ impl Cgroups for NodeCgroups {
         self.blocking("measure", name, |shared, name| Ok(usage::read(&shared.hierarchy, &shared.path(name))))
             .await
     }
+
+    async fn container_usage(
+        &self,
+        pod: &CgroupName,
+        container_id: &str,
+    ) -> Result<Option<CgroupUsage>, CgroupError> {
+        let id = container_id.to_owned();
+        self.blocking("measure a container of", pod, move |shared, pod| {
+            let path = shared.path(pod);
+            let own = shared.container(&path, &id);
+            Ok(own.map(|own| usage::read(&shared.hierarchy, &format!("{path}/{own}"))))
+        })
+        .await
+    }
 }
 
 impl Shared {
@@ -130,6 +145,13 @@ impl Shared {
             systemd::stop(name)?;
         }
         removal::remove_all(&directories)
+    }
+
+    /// The directory of a container below its pod's: the runtimes put its id into the name, bare or as
+    /// `cri-containerd-<id>.scope`.
+    fn container(&self, pod: &str, id: &str) -> Option<String> {
+        let directories = self.hierarchy.directories(pod);
+        directories.iter().find_map(|directory| below(directory).into_iter().find(|name| name.contains(id)))
     }
 
     fn children(&self, name: &CgroupName) -> Vec<String> {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use kubelet_core::ports::CgroupUsage;
 
+use super::details;
 use super::hierarchy::Hierarchy;
 
 /// Reads all counters; a missing file (controller absent, or the root of v2) leaves `None`.
@@ -12,7 +13,7 @@ pub(super) fn read(hierarchy: &Hierarchy, path: &str) -> CgroupUsage {
     let file = |controller: &str, file: &str| {
         hierarchy.controller(controller, path).and_then(|directory| read_text(&directory.join(file)))
     };
-    match hierarchy {
+    let usage = match hierarchy {
         Hierarchy::V1(_) => CgroupUsage {
             cpu_total_nanos: file("cpuacct", "cpuacct.usage").as_deref().and_then(number),
             process_count: file("pids", "pids.current").as_deref().and_then(number),
@@ -43,7 +44,8 @@ pub(super) fn read(hierarchy: &Hierarchy, path: &str) -> CgroupUsage {
                 },
             )
         },
-    }
+    };
+    CgroupUsage { details: details::read(hierarchy, path), ..usage }
 }
 
 struct MemoryKeys {
@@ -71,11 +73,12 @@ fn read_text(path: &Path) -> Option<String> {
     fs::read_to_string(path).ok()
 }
 
-fn number(text: &str) -> Option<u64> {
+/// A number alone in a file.
+pub(super) fn number(text: &str) -> Option<u64> {
     text.trim().parse().ok()
 }
 
 /// The value of a key in a `key value` table.
-fn value(table: &str, key: &str) -> Option<u64> {
+pub(super) fn value(table: &str, key: &str) -> Option<u64> {
     table.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ').and_then(number))
 }

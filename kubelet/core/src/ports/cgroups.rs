@@ -32,6 +32,13 @@ pub trait Cgroups: Send + Sync {
 
     /// What it uses.
     async fn usage(&self, name: &CgroupName) -> Result<CgroupUsage, CgroupError>;
+
+    /// What the cgroup uses that the runtime made for a container below its pod's; `None` when there is none.
+    async fn container_usage(
+        &self,
+        pod: &CgroupName,
+        container_id: &str,
+    ) -> Result<Option<CgroupUsage>, CgroupError>;
 }
 
 /// The kernel's cgroup hierarchy.
@@ -95,6 +102,41 @@ pub struct CgroupUsage {
     pub memory_page_faults: Option<u64>,
     pub memory_major_page_faults: Option<u64>,
     pub process_count: Option<u64>,
+    pub details: CgroupDetails,
+}
+
+/// What only dashboards ask of a cgroup. `None` where the kernel does not tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CgroupDetails {
+    pub cpu_user_nanos: Option<u64>,
+    pub cpu_system_nanos: Option<u64>,
+    /// Periods in which something ran under a quota, those of them in which it was held back, and for how long.
+    pub cpu_periods: Option<u64>,
+    pub cpu_throttled_periods: Option<u64>,
+    pub cpu_throttled_nanos: Option<u64>,
+    /// Limits, in the v1 scale and in microseconds; no quota when there is no limit.
+    pub cpu_shares: Option<u64>,
+    pub cpu_quota: Option<u64>,
+    pub cpu_period: Option<u64>,
+    /// No limit is none here.
+    pub memory_limit_bytes: Option<u64>,
+    pub memory_cache_bytes: Option<u64>,
+    pub memory_mapped_bytes: Option<u64>,
+    pub memory_swap_bytes: Option<u64>,
+    pub memory_peak_bytes: Option<u64>,
+    /// Processes the kernel killed for memory.
+    pub oom_kills: Option<u64>,
+    /// By device, such as `/dev/vda`.
+    pub devices: BTreeMap<String, DeviceUse>,
+}
+
+/// Traffic with one device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeviceUse {
+    pub read_bytes: u64,
+    pub written_bytes: u64,
+    pub reads: u64,
+    pub writes: u64,
 }
 
 /// A failed cgroup operation.

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 
 use super::exposition::{Family, number, seconds, unix};
+use crate::ports::{CgroupDetails, DeviceUse};
+
 use super::{ContainerUse, CpuUse, MemoryUse, NetworkUse, NodeUse, PodUse, SpaceUse};
 
 /// One user of resources: the node, a pod with its sandbox, a container.
@@ -18,14 +20,19 @@ struct Row<'a> {
     layer: SpaceUse,
     processes: Option<u64>,
     started_at: Option<Timestamp>,
+    details: &'a CgroupDetails,
+    at: Timestamp,
 }
+
+/// Of the node, whose use is not that of a cgroup.
+static NO_DETAILS: std::sync::LazyLock<CgroupDetails> = std::sync::LazyLock::new(CgroupDetails::default);
 
 type Pick = fn(&Row<'_>) -> Option<f64>;
 
 /// A family: name, help, kind, a label besides the row's own, and the value.
 type FamilyOfRows = (&'static str, &'static str, &'static str, Option<(&'static str, &'static str)>, Pick);
 
-const FAMILIES: [FamilyOfRows; 8] = [
+const FAMILIES: [FamilyOfRows; 24] = [
     (
         "container_cpu_usage_seconds_total",
         "Cumulative cpu time consumed in seconds.",
@@ -62,7 +69,106 @@ const FAMILIES: [FamilyOfRows; 8] = [
         None,
         |row| unix(row.started_at),
     ),
+    (
+        "container_cpu_user_seconds_total",
+        "Cumulative user cpu time consumed in seconds.",
+        "counter",
+        None,
+        |row| seconds(row.details.cpu_user_nanos),
+    ),
+    (
+        "container_cpu_system_seconds_total",
+        "Cumulative system cpu time consumed in seconds.",
+        "counter",
+        None,
+        |row| seconds(row.details.cpu_system_nanos),
+    ),
+    (
+        "container_cpu_cfs_periods_total",
+        "Number of elapsed enforcement period intervals.",
+        "counter",
+        None,
+        |row| limited(row, row.details.cpu_periods),
+    ),
+    (
+        "container_cpu_cfs_throttled_periods_total",
+        "Number of throttled period intervals.",
+        "counter",
+        None,
+        |row| limited(row, row.details.cpu_throttled_periods),
+    ),
+    (
+        "container_cpu_cfs_throttled_seconds_total",
+        "Total time duration the container has been throttled.",
+        "counter",
+        None,
+        |row| row.details.cpu_quota.and(seconds(row.details.cpu_throttled_nanos)),
+    ),
+    ("container_spec_cpu_shares", "CPU share of the container.", "gauge", None, |row| {
+        number(row.details.cpu_shares)
+    }),
+    ("container_spec_cpu_quota", "CPU quota of the container.", "gauge", None, |row| {
+        number(row.details.cpu_quota)
+    }),
+    ("container_spec_cpu_period", "CPU period of the container.", "gauge", None, |row| {
+        number(row.details.cpu_period)
+    }),
+    ("container_spec_memory_limit_bytes", "Memory limit for the container.", "gauge", None, |row| {
+        // No limit is written as 0.
+        row.details.cpu_shares.and(number(Some(row.details.memory_limit_bytes.unwrap_or(0))))
+    }),
+    ("container_memory_cache", "Number of bytes of page cache memory.", "gauge", None, |row| {
+        number(row.details.memory_cache_bytes)
+    }),
+    ("container_memory_mapped_file", "Size of memory mapped files in bytes.", "gauge", None, |row| {
+        number(row.details.memory_mapped_bytes)
+    }),
+    ("container_memory_swap", "Container swap usage in bytes.", "gauge", None, |row| {
+        number(row.details.memory_swap_bytes)
+    }),
+    ("container_memory_max_usage_bytes", "Maximum memory usage recorded in bytes", "gauge", None, |row| {
+        number(row.details.memory_peak_bytes)
+    }),
+    (
+        "container_oom_events_total",
+        "Count of out of memory events observed for the container",
+        "counter",
+        None,
+        |row| number(row.details.oom_kills),
+    ),
+    ("container_threads", "Number of threads running inside the container", "gauge", None, |row| {
+        number(row.processes)
+    }),
+    ("container_last_seen", "Last time a container was seen by the exporter", "gauge", None, |row| {
+        unix(Some(row.at))
+    }),
 ];
+
+/// Only what has a quota is held to periods.
+fn limited(row: &Row<'_>, count: Option<u64>) -> Option<f64> {
+    row.details.cpu_quota.and(number(count))
+}
+
+type PickDevice = fn(&DeviceUse) -> u64;
+
+const DEVICES: [(&str, &str, PickDevice); 4] = [
+    ("container_fs_reads_bytes_total", "Cumulative count of bytes read", |usage| usage.read_bytes),
+    ("container_fs_reads_total", "Cumulative count of reads completed", |usage| usage.reads),
+    ("container_fs_writes_bytes_total", "Cumulative count of bytes written", |usage| usage.written_bytes),
+    ("container_fs_writes_total", "Cumulative count of writes completed", |usage| usage.writes),
+];
+
+/// Families with a series for each device of each row.
+fn devices(out: &mut String, rows: &[Row<'_>], at: Timestamp) {
+    for (name, help, pick) in DEVICES {
+        let mut family = Family::new(out, name, help, "counter", at);
+        for row in rows {
+            for (device, usage) in &row.details.devices {
+                family.sample(&row.labels(Some(("device", device))), number(Some(pick(usage))));
+            }
+        }
+    }
+}
 
 type PickTraffic = fn(&NetworkUse) -> u64;
 
@@ -94,8 +200,11 @@ pub fn cadvisor(node: &NodeUse, pods: &[PodUse]) -> String {
             family.sample(&row.labels(more), pick(row));
         }
     }
+    devices(&mut out, &rows, at);
     failures(&mut out, &rows, at);
     traffic(&mut out, node, pods);
+    Family::new(&mut out, "machine_cpu_cores", "Number of logical CPU cores.", "gauge", at)
+        .sample(&[], number(Some(node.cpus).filter(|cpus| *cpus > 0)));
     let capacity = node.memory.as_ref().map(|memory| memory.capacity_bytes);
     Family::new(&mut out, "machine_memory_bytes", "Amount of memory installed on the machine.", "gauge", at)
         .sample(&[], number(capacity));
@@ -148,15 +257,17 @@ fn rows<'a>(node: &'a NodeUse, pods: &'a [PodUse]) -> Vec<Row<'a>> {
         layer: SpaceUse::default(),
         processes: None,
         started_at: node.started_at,
+        details: &NO_DETAILS,
+        at: node.at,
     }];
     for pod in pods {
-        rows.push(of_pod(pod));
-        rows.extend(pod.containers.iter().map(|container| of_container(pod, container)));
+        rows.push(of_pod(pod, node.at));
+        rows.extend(pod.containers.iter().map(|container| of_container(pod, container, node.at)));
     }
     rows
 }
 
-fn of_pod(pod: &PodUse) -> Row<'_> {
+fn of_pod(pod: &PodUse, at: Timestamp) -> Row<'_> {
     Row {
         id: &pod.uid,
         container: "",
@@ -168,10 +279,12 @@ fn of_pod(pod: &PodUse) -> Row<'_> {
         layer: SpaceUse::default(),
         processes: pod.process_count,
         started_at: pod.started_at,
+        details: &pod.details,
+        at,
     }
 }
 
-fn of_container<'a>(pod: &'a PodUse, container: &'a ContainerUse) -> Row<'a> {
+fn of_container<'a>(pod: &'a PodUse, container: &'a ContainerUse, at: Timestamp) -> Row<'a> {
     Row {
         id: &container.id,
         container: &container.name,
@@ -181,8 +294,10 @@ fn of_container<'a>(pod: &'a PodUse, container: &'a ContainerUse) -> Row<'a> {
         cpu: container.cpu,
         memory: container.memory,
         layer: container.writable_layer,
-        processes: None,
+        processes: container.process_count,
         started_at: container.started_at,
+        details: &container.details,
+        at,
     }
 }
 

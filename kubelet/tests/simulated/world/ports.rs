@@ -134,6 +134,14 @@ impl Cgroups for SimulatedCgroups {
     async fn usage(&self, _name: &CgroupName) -> Result<CgroupUsage, CgroupError> {
         Ok(CgroupUsage::default())
     }
+
+    async fn container_usage(
+        &self,
+        _pod: &CgroupName,
+        _container_id: &str,
+    ) -> Result<Option<CgroupUsage>, CgroupError> {
+        Ok(None)
+    }
 }
 
 /// A machine that tells nothing but how full its disk is.
