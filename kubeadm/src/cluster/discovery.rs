@@ -122,8 +122,11 @@ async fn by_bootstrap_token(discovery: &BootstrapTokenDiscovery) -> Result<Found
     Ok(found)
 }
 
-/// Reads `cluster-info` as nobody. Without an authority the server cannot be verified: what it says is
-/// believed only for the signature and the pinned key in it, and nothing secret is sent.
+/// Reads `cluster-info` as nobody. A new node knows a token and the hash of a key, not the authority itself, so the
+/// first connection cannot be verified by TLS: nothing secret is sent over it, and what comes is believed only for
+/// the signature that the token's secret makes and for the pinned key of the authority in it. With the authority
+/// known, the same is asked once more over a verified connection. This is upstream's protocol; only
+/// `--discovery-token-unsafe-skip-ca-verification` leaves out the pin.
 async fn fetch(server: &str, authority: Option<&str>) -> Result<ConfigMap, DiscoveryError> {
     let failed = |source| DiscoveryError::Request { server: server.to_owned(), source: Box::new(source) };
     let mut config = Config::new(server).map_err(failed)?;
@@ -182,7 +185,8 @@ fn check_pins(authority_pem: &str, pins: &[String]) -> Result<(), DiscoveryError
 #[cfg(test)]
 mod tests {
     use super::*;
-    use component_base::tls::{KeyAlgorithm, Profile, authority::Authority};
+    use component_base::tls::{ExtendedUsage, KeyAlgorithm, Profile, authority::Authority};
+    use machinery::Resource as _;
 
     fn token() -> Token {
         "abcdef.0123456789abcdef".parse().expect("a token")
@@ -233,6 +237,39 @@ mod tests {
             check_pins(&one.certificate_pem(), &[pin.to_uppercase().replace("SHA256", "sha256")]).is_ok()
         );
         assert!(matches!(check_pins(&other.certificate_pem(), &[pin]), Err(DiscoveryError::Unpinned { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_repeats_what_the_cluster_said_is_found_out() {
+        component_base::tls::install_provider();
+        let now = jiff::Timestamp::now();
+        let (from, to) =
+            (now - jiff::SignedDuration::from_hours(1), now + jiff::SignedDuration::from_hours(1));
+        let authority = |name| {
+            Authority::create(&Profile::authority(name, from, to), KeyAlgorithm::EcdsaP256).expect("made")
+        };
+        let (cluster, other) = (authority("cluster"), authority("other"));
+        let text = kubeconfig::cluster_info("https://api.test:6443", &cluster.certificate_pem());
+        let body = cluster_info(&text, Some(sign(&text, &token()))).to_object_value().to_string();
+        let serve = async |authority: &Authority| {
+            let profile = Profile::leaf("kube-apiserver", &[ExtendedUsage::ServerAuth], from, to)
+                .with_ip_addresses(["127.0.0.1".parse().expect("an address")]);
+            let (certificate, key) = authority.issue(&profile, KeyAlgorithm::EcdsaP256).expect("issued");
+            crate::cluster::testing::serve(&certificate, &key.to_pem(), body.clone()).await
+        };
+        let discovery = |address: String, pinned: &Authority| BootstrapTokenDiscovery {
+            token: token().to_string(),
+            api_server_endpoint: address,
+            ca_cert_hashes: vec![public_key_hash(&pinned.certificate().public_key)],
+            ..BootstrapTokenDiscovery::default()
+        };
+        let (real, repeater) = (serve(&cluster).await, serve(&other).await);
+        let found = by_bootstrap_token(&discovery(real.clone(), &cluster)).await.expect("found");
+        assert_eq!(found.server, "https://api.test:6443");
+        let unpinned = by_bootstrap_token(&discovery(real, &other)).await;
+        assert!(matches!(unpinned, Err(DiscoveryError::Unpinned { .. })), "{unpinned:?}");
+        let repeated = by_bootstrap_token(&discovery(repeater, &cluster)).await;
+        assert!(matches!(repeated, Err(DiscoveryError::Request { .. })), "{repeated:?}");
     }
 
     #[test]

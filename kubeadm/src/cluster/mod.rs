@@ -4,6 +4,8 @@ pub mod access;
 pub mod discovery;
 pub mod manifests;
 pub mod rbac;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod tokens;
 pub mod wait;
 

@@ -270,34 +270,9 @@ mod tests {
         assert_eq!(plain_get(&address, "/healthz").await, Ok(()));
     }
 
-    /// A component that is healthy when asked over TLS.
-    async fn component(certificate: &str, key: &str) -> String {
-        use component_base::tls::{
-            Reloaded,
-            server::{ServerOptions, certified_key, server_config},
-        };
-        let identity = certified_key(certificate.as_bytes(), key.as_bytes()).expect("an identity");
-        let mut options = ServerOptions::new(Reloaded::fixed(identity));
-        options.alpn = vec!["http/1.1"];
-        let acceptor = tokio_rustls::TlsAcceptor::from(server_config(&options).expect("TLS"));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address").to_string();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
-                let mut request = [0; 1024];
-                let _ = stream.read(&mut request).await;
-                let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
-                let _ = stream.write_all(answer.as_bytes()).await;
-                let _ = stream.shutdown().await;
-            }
-        });
-        address
-    }
-
     #[tokio::test]
     async fn a_component_is_believed_only_with_a_certificate_of_the_cluster() {
-        use crate::render::kubeconfig;
+        use crate::{cluster::testing::serve, render::kubeconfig};
         use component_base::tls::{ExtendedUsage, KeyAlgorithm, Profile, authority::Authority};
         component_base::tls::install_provider();
         let now = jiff::Timestamp::now();
@@ -332,9 +307,11 @@ mod tests {
             certificate: Some(file.clone()),
         };
         let limit = Duration::from_secs(10);
-        one(&check(&component(&own.0, &own.1).await), &admin_conf, limit).await.expect("healthy");
+        one(&check(&serve(&own.0, &own.1, "ok".to_owned()).await), &admin_conf, limit)
+            .await
+            .expect("healthy");
         // Another program at the port, with another certificate than the one in the file.
-        let impostor = check(&component(&foreign.0, &foreign.1).await);
+        let impostor = check(&serve(&foreign.0, &foreign.1, "ok".to_owned()).await);
         let refused = one(&impostor, &admin_conf, Duration::ZERO).await.expect_err("not believed");
         assert!(refused.contains("UnknownIssuer") || refused.contains("certificate"), "{refused}");
         // A user's certificate of another authority: that it listens is all that can be said.

@@ -160,7 +160,7 @@ fn node_registration(node: &NodeRegistration, path: &Path, errors: &mut Vec<Erro
         errors.push(Error::not_supported(
             &path.child("imagePullPolicy"),
             node.image_pull_policy.as_str(),
-            &PULL_POLICIES,
+            PULL_POLICIES,
         ));
     }
     for (index, taint) in node.taints.iter().flatten().enumerate() {
@@ -169,7 +169,7 @@ fn node_registration(node: &NodeRegistration, path: &Path, errors: &mut Vec<Erro
             errors.push(Error::required(&path.child("key"), ""));
         }
         if !TAINT_EFFECTS.contains(&taint.effect.as_str()) {
-            errors.push(Error::not_supported(&path.child("effect"), taint.effect.as_str(), &TAINT_EFFECTS));
+            errors.push(Error::not_supported(&path.child("effect"), taint.effect.as_str(), TAINT_EFFECTS));
         }
     }
 }
@@ -190,7 +190,7 @@ fn bootstrap_tokens(tokens: &[BootstrapToken], path: &Path, errors: &mut Vec<Err
         }
         for usage in &token.usages {
             if !TOKEN_USAGES.contains(&usage.as_str()) {
-                errors.push(Error::not_supported(&path.child("usages"), usage.as_str(), &TOKEN_USAGES));
+                errors.push(Error::not_supported(&path.child("usages"), usage.as_str(), TOKEN_USAGES));
             }
         }
         for group in &token.groups {

@@ -227,8 +227,8 @@ fn kubernetes_version(wanted: &str) -> Option<Finding> {
 
 fn node(facts: &Facts, node: &NodeRegistration, control_plane_version: Option<&str>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    match &facts.runtime {
-        Some(runtime) => match &runtime.problem {
+    if let Some(runtime) = &facts.runtime {
+        match &runtime.problem {
             Some(problem) => findings.push(Finding::error(
                 "CRI",
                 format!("{problem}; start the container runtime, and see that its CRI plugin is not disabled"),
@@ -240,8 +240,7 @@ fn node(facts: &Facts, node: &NodeRegistration, control_plane_version: Option<&s
                  see https://git.k8s.io/enhancements/keps/sig-node/4033-group-driver-detection-over-cri",
             )),
             None => {}
-        },
-        None => {}
+        }
     }
     if facts.swap {
         findings.push(Finding::warning(

@@ -47,7 +47,7 @@ pub fn report(findings: &[Finding], ignored: &[String]) -> (String, Result<(), C
     for finding in findings {
         let warned = finding.severity == Severity::Warning || is_ignored(&finding.check);
         let list = if warned { &mut warnings } else { &mut errors };
-        if !list.iter().any(|other: &&Finding| *other == finding) {
+        if !list.contains(&finding) {
             list.push(finding);
         }
     }

@@ -3,7 +3,7 @@
 //! The flag is part of the stored ClusterConfiguration, so that whoever writes the API server's manifest anew
 //! writes it as well: without the file the Secrets could not be read any more.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -40,7 +40,7 @@ pub fn default_flag(cluster: &mut ClusterConfiguration) {
 pub fn own_file(configuration: &Configuration) -> Option<PathBuf> {
     let path = configuration.certificate_path(FILE_NAME);
     let named = argument(&configuration.cluster.api_server.extra_args, FLAG)?;
-    (PathBuf::from(named) == path).then_some(path)
+    (path.as_path() == Path::new(named)).then_some(path)
 }
 
 /// A configuration with a new key. What was stored before stays readable and is encrypted when it is written

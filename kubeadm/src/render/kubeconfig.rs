@@ -206,7 +206,7 @@ pub fn fits(text: &str, server: &str, authority_der: &[u8]) -> Result<bool, Kube
     let current = read(text)?;
     let trusted = component_base::tls::CertificateFacts::all_from_pem(current.authority_pem.as_bytes())
         .unwrap_or_default();
-    if !trusted.first().is_some_and(|certificate| certificate.der == authority_der) {
+    if trusted.first().is_none_or(|certificate| certificate.der != authority_der) {
         return Err(KubeconfigError::ForeignAuthority);
     }
     Ok(current.server == server)
