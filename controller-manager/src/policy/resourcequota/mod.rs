@@ -12,7 +12,7 @@ mod tests;
 use api_types::core::v1::{PersistentVolumeClaim, Pod, ResourceQuota, Service};
 use machinery::Resource;
 use rules::core::v1::pod::meaning::is_terminal;
-use runtime::controller::{enqueue, enqueue_self};
+use runtime::controller::enqueue;
 use runtime::store::BY_NAMESPACE;
 use runtime::{Event, ObjectKey, Queue, Store};
 
@@ -29,7 +29,9 @@ pub(crate) fn start(context: &Context, entry: &Entry) -> anyhow::Result<Option<T
     let services = context.informers.store::<Service>();
     let claims = context.informers.store::<PersistentVolumeClaim>();
     let queue = context.queue("resourcequota_primary");
-    enqueue_self(&quotas, &queue);
+    enqueue(&quotas, &queue, |event| {
+        if counts_anew(event) { vec![ObjectKey::of(&event.object().metadata)] } else { Vec::new() }
+    });
     replenished(&pods, &quotas, &queue, |old, new: &Pod| !is_terminal(old) && is_terminal(new));
     // Ports and storage can become less without the object going.
     replenished(&services, &quotas, &queue, |old: &Service, new| old.spec != new.spec);
@@ -51,6 +53,15 @@ pub(crate) fn start(context: &Context, entry: &Entry) -> anyhow::Result<Option<T
     Ok(Some(Box::pin(async move {
         tokio::join!(task, counting);
     })))
+}
+
+/// Only other limits call for a new count. Admission charges the status before the object is there: to count
+/// then, from caches without the object, would take the charge back and let more in than the quota allows.
+fn counts_anew(event: &Event<ResourceQuota>) -> bool {
+    match event {
+        Event::Updated { old, new } => old.spec.hard != new.spec.hard,
+        Event::Added(_) | Event::Deleted(_) => true,
+    }
 }
 
 /// Looks at the quotas of a namespace when an object there is gone, or `gives_back` what it used.

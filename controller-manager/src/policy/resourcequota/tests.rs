@@ -7,7 +7,7 @@ use std::time::Duration;
 use api_types::core::v1::{Container, Pod, ResourceQuota, Service};
 use jiff::Timestamp;
 use machinery::Quantity;
-use runtime::Controller;
+use runtime::{Controller, Event};
 
 use super::gather::{Inputs, Quotas};
 
@@ -98,4 +98,16 @@ fn what_is_not_known_is_not_said() {
     assert_eq!(used(&written(quota.clone(), &[]).expect("written")), ["pods=3"]);
     quota.status.used.insert("count/jobs.batch".into(), Quantity("2".into()));
     assert_eq!(used(&written(quota, &[]).expect("written")), ["count/jobs.batch=2", "pods=3"]);
+}
+
+#[test]
+fn charges_of_admission_are_not_counted_again() {
+    let old = Arc::new(quota(&[("pods", "2")], &[]));
+    let mut charged = ResourceQuota::clone(&old);
+    charged.status.used.insert("pods".into(), Quantity("1".into()));
+    let limited = quota(&[("pods", "3")], &[]);
+    let updated = |new: ResourceQuota| Event::Updated { old: old.clone(), new: Arc::new(new) };
+    assert!(!super::counts_anew(&updated(charged)));
+    assert!(super::counts_anew(&updated(limited)));
+    assert!(super::counts_anew(&Event::Added(old.clone())));
 }
