@@ -234,6 +234,14 @@ const ALL: &[Entry] = &[
         event_source: "job-controller",
         start: workloads::job::start,
     },
+    Entry {
+        name: "cronjob-controller",
+        aliases: &["cronjob"],
+        on_by_default: true,
+        service_account: "cronjob-controller",
+        event_source: "cronjob-controller",
+        start: workloads::cronjob::start,
+    },
 ];
 
 /// Controllers of upstream that this program does not have: they can be switched off, not on.

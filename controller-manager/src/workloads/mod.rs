@@ -1,5 +1,6 @@
 //! Controllers that keep pods running.
 
+pub(crate) mod cronjob;
 pub(crate) mod daemonset;
 pub(crate) mod deployment;
 pub(crate) mod job;
