@@ -160,3 +160,45 @@ async fn namespaces_have_a_standard_for_their_pods() {
     assert_eq!(refused.message(), expected);
     assert_eq!(admin.post(&pods, pod("fine", json!({}))).await.code, 201);
 }
+
+const CONFIGURATION: &str = r#"
+apiVersion: apiserver.config.k8s.io/v1
+kind: AdmissionConfiguration
+plugins:
+- name: PodSecurity
+  configuration:
+    apiVersion: pod-security.admission.config.k8s.io/v1
+    kind: PodSecurityConfiguration
+    defaults: {enforce: baseline, enforce-version: v1.30}
+    exemptions: {usernames: [trusted]}
+- name: ResourceQuota
+  configuration:
+    apiVersion: apiserver.config.k8s.io/v1
+    kind: ResourceQuotaConfiguration
+    limitedResources:
+    - resource: pods
+      matchContains: [requests.memory]
+"#;
+
+#[tokio::test]
+async fn a_configuration_says_what_counts_everywhere() {
+    let server = TestServer::start(|options, folder| {
+        let path = folder.join("admission.yaml");
+        std::fs::write(&path, CONFIGURATION).unwrap();
+        options.generic.admission_control_config_file = Some(path);
+    })
+    .await;
+    server.make_default_account("default").await;
+    let pods = format!("{NAMESPACE}/pods");
+    let mut shared = pod("shared", json!({}));
+    shared["spec"]["hostIPC"] = json!(true);
+    let refused = server.admin().post(&pods, shared.clone()).await;
+    let expected = "pods \"shared\" is forbidden: violates PodSecurity \"baseline:v1.30\": host namespaces (hostIPC=true)";
+    assert_eq!((refused.code, refused.message()), (403, expected));
+    let trusted = server.user("trusted", &["system:masters"]);
+    assert_eq!(trusted.post(&pods, shared).await.code, 201);
+    let large = pod("large", json!({"requests": {"memory": "1Gi"}}));
+    let refused = trusted.post(&pods, large).await;
+    let expected = "pods \"large\" is forbidden: insufficient quota to consume: requests.memory";
+    assert_eq!((refused.code, refused.message()), (403, expected));
+}
