@@ -43,7 +43,11 @@ pub fn command() -> Command {
 }
 
 fn subcommand(verb: &Verb) -> Command {
-    let command = Command::new(verb.name).about(verb.about).visible_aliases(verb.aliases.iter().copied());
+    // What has nothing to say for itself is for scripts.
+    let command = Command::new(verb.name)
+        .about(verb.about)
+        .hide(verb.about.is_empty())
+        .visible_aliases(verb.aliases.iter().copied());
     (verb.augment)(command)
 }
 

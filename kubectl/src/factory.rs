@@ -174,7 +174,12 @@ impl Factory {
     /// What the server serves.
     pub async fn discovery(&self) -> Result<&Discovery> {
         let client = self.client()?;
-        Ok(self.discovery.get_or_try_init(|| Discovery::fetch(client)).await?)
+        let fetch = async || {
+            let mut discovery = Discovery::fetch_permitted(client).await?;
+            crate::builtin::fill(&mut discovery);
+            Ok::<_, client::Error>(discovery)
+        };
+        Ok(self.discovery.get_or_try_init(fetch).await?)
     }
 
     /// The resource an argument like `pods`, `po`, `deployments.apps` or `deployments.v1.apps` names.
@@ -203,7 +208,9 @@ fn find<'d>(discovery: &'d Discovery, argument: &str) -> Option<&'d Discovered> 
     };
     if let (Some(version), Some(group)) = (second, third) {
         let exact = |found: &&Discovered| {
-            named(found) && found.resource.version == version && found.resource.group == group
+            (named(found) || found.short_names.iter().any(|short| short == name))
+                && found.resource.version == version
+                && found.resource.group == group
         };
         if let Some(found) = discovery.resources.iter().find(exact) {
             return Some(found);
@@ -244,6 +251,7 @@ mod tests {
         check("deploy", Some("apps/v1/deployments"));
         check("deployment.apps", Some("apps/v1/deployments"));
         check("deployments.v1.apps", Some("apps/v1/deployments"));
+        check("deploy.v1.apps", Some("apps/v1/deployments"));
         check("deployments.app", Some("apps/v1/deployments"));
         check("deployments.batch", None);
         check("nonsense", None);

@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod apply;
+pub mod builtin;
 pub mod commands;
 pub mod describe;
 pub mod error;

@@ -206,7 +206,9 @@ pub async fn list_in_chunks(
     let mut items = Vec::new();
     params.limit = chunk;
     loop {
-        let page = api.list(&params).await?;
+        let page = api.list(&params).await.map_err(|error| {
+            about_list(error.into(), found, &params.label_selector, &params.field_selector)
+        })?;
         for mut item in page.items {
             if let Some(map) = item.as_object_mut() {
                 map.entry("apiVersion").or_insert_with(|| found.resource.api_version().into());
@@ -219,6 +221,27 @@ pub async fn list_in_chunks(
             return Ok(items);
         }
     }
+}
+
+/// Says of a refused list what was to be listed.
+pub fn about_list(mut error: Error, found: &Discovered, labels: &str, fields: &str) -> Error {
+    if let Error::Client(client::Error::Status(status)) = &mut error
+        && ["BadRequest", "NotFound"].contains(&status.reason())
+    {
+        let resource = format!(
+            "{}/{}, Resource={}",
+            found.resource.group, found.resource.version, found.resource.plural
+        );
+        let told = &status.status.message;
+        status.status.message = if labels.is_empty() && fields.is_empty() {
+            format!("Unable to list {resource:?}: {told}")
+        } else {
+            format!(
+                "Unable to find {resource:?} that match label selector {labels:?}, field selector {fields:?}: {told}"
+            )
+        };
+    }
+    error
 }
 
 /// The target a live object is.

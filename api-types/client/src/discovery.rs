@@ -41,13 +41,23 @@ impl Discovered {
 pub struct Discovery {
     /// Resources of every group and version: core first, then the server's order; versions best first.
     pub resources: Vec<Discovered>,
-    /// Group-versions whose server did not answer (an aggregated API that is down), with the reason.
+    /// Group-versions whose server did not answer (an aggregated API that is down), with the reason; `/api` or
+    /// `/apis` where the user may not see what is served (of [`Discovery::fetch_permitted`]).
     pub failed: Vec<(String, String)>,
 }
 
 impl Discovery {
     /// Asks the server.
     pub async fn fetch(client: &Client) -> Result<Discovery, Error> {
+        Discovery::ask(client, false).await
+    }
+
+    /// Asks the server for what the user may see: a root that is forbidden is noted as failed.
+    pub async fn fetch_permitted(client: &Client) -> Result<Discovery, Error> {
+        Discovery::ask(client, true).await
+    }
+
+    async fn ask(client: &Client, permitted_only: bool) -> Result<Discovery, Error> {
         let mut discovery = Discovery::default();
         for root in ["/api", "/apis"] {
             let request = http::Request::get(root)
@@ -58,6 +68,10 @@ impl Discovery {
                 Ok(answer) => answer,
                 // A server without the legacy or without the group root simply has nothing there.
                 Err(error) if error.is_not_found() => continue,
+                Err(error) if permitted_only && error.is_forbidden() => {
+                    discovery.failed.push((root.to_owned(), error.to_string()));
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
             let value: Value =

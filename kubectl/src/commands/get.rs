@@ -19,8 +19,9 @@ use crate::resources::{self, Choice, Chosen, Target};
 use crate::{Error, Factory, Result, Streams, values};
 
 /// Tables when the server can make them, else the list itself.
-const ACCEPT_TABLE: &str =
-    "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
+const ACCEPT_TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
+
+const NOTHING: &str = "You must specify the type of resource to get. Use \"kubectl api-resources\" for a complete list of supported resources.\n\nerror: Required resource not specified.\nUse \"kubectl explain <resource>\" for a detailed description of that resource (e.g. kubectl explain pods).\nSee 'kubectl get -h' for help and examples";
 
 /// Arguments of `get`.
 #[derive(Clone, Debug, clap::Args)]
@@ -80,6 +81,9 @@ pub struct Args {
     /// Raw URI to request from the server
     #[arg(long)]
     pub raw: Option<String>,
+    /// If true, have the server return the appropriate table output
+    #[arg(long, default_value = "true", action = clap::ArgAction::SetTrue)]
+    pub server_print: bool,
     /// If specified, gets the subresource of the requested object
     #[arg(long, default_value = "")]
     pub subresource: String,
@@ -95,6 +99,9 @@ pub async fn run(args: Args, factory: &Factory, streams: &mut Streams) -> Result
         let (_, body) = factory.client()?.request_bytes(request).await?;
         streams.out.write_all(&body)?;
         return Ok(0);
+    }
+    if args.resources.is_empty() && args.files.is_empty() {
+        return Err(Error::Plain(NOTHING.to_owned()));
     }
     let format = Format::parse(&args.output, args.allow_missing_template_keys, args.no_headers)?;
     let choice = Choice {
@@ -112,7 +119,11 @@ pub async fn run(args: Args, factory: &Factory, streams: &mut Streams) -> Result
     if args.watch || args.watch_only {
         return get.watch(chosen, streams).await;
     }
-    if format.is_structured() { get.objects(chosen, streams).await } else { get.tables(chosen, streams).await }
+    if format.is_structured() {
+        get.objects(chosen, streams).await
+    } else {
+        get.tables(chosen, streams).await
+    }
 }
 
 struct Get<'a> {
@@ -167,8 +178,7 @@ impl Get<'_> {
     }
 
     async fn list(&self, found: &Discovered) -> Result<Vec<Value>> {
-        let params =
-            ListParams::default().labels(&self.args.selector).fields(&self.args.field_selector);
+        let params = ListParams::default().labels(&self.args.selector).fields(&self.args.field_selector);
         resources::list_all(self.factory, found, self.namespace.as_deref(), params).await
     }
 
@@ -177,6 +187,7 @@ impl Get<'_> {
         let (shown, errors) = self.fetch_tables(chosen).await?;
         let several = shown.len() > 1;
         let rows: usize = shown.iter().map(|shown| shown.table.rows.len()).sum();
+        let all_namespaced = shown.iter().all(|shown| shown.found.resource.namespaced);
         let mut first = true;
         for Shown { found, mut table } in shown {
             if table.rows.is_empty() {
@@ -193,7 +204,7 @@ impl Get<'_> {
         }
         if rows == 0 && errors.is_empty() && !self.args.ignore_not_found {
             streams.flush()?;
-            match &self.namespace {
+            match self.namespace.as_ref().filter(|_| all_namespaced) {
                 Some(namespace) => writeln!(streams.err, "No resources found in {namespace} namespace.")?,
                 None => writeln!(streams.err, "No resources found")?,
             }
@@ -257,7 +268,10 @@ impl Get<'_> {
                 ("limit", &limit),
                 ("continue", &token),
             ]);
-            let page = self.table(found, &format!("{}{query}", api.collection())).await?;
+            let page = self.table(found, &format!("{}{query}", api.collection())).await;
+            let page = page.map_err(|error| {
+                resources::about_list(error, found, &self.args.selector, &self.args.field_selector)
+            })?;
             token.clone_from(&page.metadata.continue_);
             match &mut whole {
                 None => whole = Some(page),
@@ -272,6 +286,10 @@ impl Get<'_> {
         }
     }
 
+    fn accept(&self) -> &'static str {
+        if self.args.server_print { ACCEPT_TABLE } else { "application/json" }
+    }
+
     /// GET of a path as a table; a server that makes none gets one with names and ages.
     async fn table(&self, found: &Discovered, path: &str) -> Result<Table> {
         let mut path = path.to_owned();
@@ -279,7 +297,7 @@ impl Get<'_> {
             path.push_str(if path.contains('?') { "&includeObject=Object" } else { "?includeObject=Object" });
         }
         let request = http::Request::get(&path)
-            .header(http::header::ACCEPT, ACCEPT_TABLE)
+            .header(http::header::ACCEPT, self.accept())
             .body(Bytes::new())
             .map_err(|error| message(error.to_string()))?;
         let (_, body) = self.factory.client()?.request_bytes(request).await?;
@@ -310,7 +328,13 @@ impl Get<'_> {
                 }
             },
         };
-        let mut follower = Follower { get: self, found: &found, columns: Columns::default(), last: Vec::new(), headed: false };
+        let mut follower = Follower {
+            get: self,
+            found: &found,
+            columns: Columns::default(),
+            last: Vec::new(),
+            headed: false,
+        };
         let api = self.factory.client()?.dynamic(&found.resource, namespace.as_deref());
         let fields = match &name {
             Some(name) => {
@@ -321,7 +345,8 @@ impl Get<'_> {
             None => self.args.field_selector.clone(),
         };
         let query = |more: &[(&str, &str)]| {
-            let mut pairs = vec![("labelSelector", self.args.selector.as_str()), ("fieldSelector", fields.as_str())];
+            let mut pairs =
+                vec![("labelSelector", self.args.selector.as_str()), ("fieldSelector", fields.as_str())];
             pairs.extend_from_slice(more);
             format!("{}{}", api.collection(), super::query(&pairs))
         };
@@ -345,7 +370,7 @@ impl Get<'_> {
         };
         streams.flush()?;
         let path = query(&[("watch", "true"), ("resourceVersion", &version)]);
-        let accept = if self.format.is_structured() { "application/json" } else { ACCEPT_TABLE };
+        let accept = if self.format.is_structured() { "application/json" } else { self.accept() };
         let mut lines = super::json_stream(self.factory.client()?, &path, accept).await?;
         while let Some(event) = lines.next().await {
             let mut event = event?;
@@ -353,10 +378,19 @@ impl Get<'_> {
             let object = event.get_mut("object").map(Value::take).unwrap_or_default();
             match kind.as_str() {
                 "BOOKMARK" => continue,
-                "ERROR" => return Err(message(format!("an error on the server: {}", values::text(&object, "/message")))),
+                "ERROR" => {
+                    return Err(message(format!(
+                        "an error on the server: {}",
+                        values::text(&object, "/message")
+                    )));
+                }
                 _ if self.format.is_structured() => follower.data(&kind, object, streams)?,
                 _ => {
-                    let table = Table::from_value(&object).map_err(|error| message(error.to_string()))?;
+                    let table = if values::text(&object, "/kind") == "Table" {
+                        Table::from_value(&object).map_err(|error| message(error.to_string()))?
+                    } else {
+                        super::names_and_ages(&found, object)
+                    };
                     follower.table(&kind, table, streams)?;
                 }
             }
@@ -427,9 +461,14 @@ fn sort_by<T>(items: &mut [T], path: &str, object: impl Fn(&T) -> &Value) -> Res
         found_any |= !parsed.find(object(item)).map_err(|error| message(error.to_string()))?.is_empty();
     }
     if !found_any {
-        return Err(message(format!("couldn't find any field with path {:?} in the list of objects", braced(path))));
+        return Err(message(format!(
+            "couldn't find any field with path {:?} in the list of objects",
+            braced(path)
+        )));
     }
-    let key = |item: &T| parsed.find(object(item)).ok().and_then(|found| found.first().map(|value| (*value).clone()));
+    let key = |item: &T| {
+        parsed.find(object(item)).ok().and_then(|found| found.first().map(|value| (*value).clone()))
+    };
     items.sort_by(|a, b| compare(key(a).as_ref(), key(b).as_ref()));
     Ok(())
 }
@@ -475,8 +514,11 @@ mod tests {
             .collect();
         let columns = json!([{"name": "Name", "type": "string", "format": "name", "priority": 0},
             {"name": "Age", "type": "string", "format": "", "priority": 0}]);
-        Answer::json(200, &json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {"resourceVersion": "5"},
-            "columnDefinitions": columns, "rows": rows}))
+        Answer::json(
+            200,
+            &json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {"resourceVersion": "5"},
+            "columnDefinitions": columns, "rows": rows}),
+        )
     }
 
     #[tokio::test]
@@ -506,11 +548,20 @@ mod tests {
             let (code, out, err) = run(&server, line).await;
             assert_eq!((code, out.as_str(), err.as_str()), expected, "{line:?}");
         };
-        check(&["get", "pod", "a", "-n", "x", "-o", "yaml"], (0, "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n", "")).await;
+        check(
+            &["get", "pod", "a", "-n", "x", "-o", "yaml"],
+            (0, "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n", ""),
+        )
+        .await;
         check(&["get", "pod/a", "-n", "x", "-o", "name"], (0, "pod/a\n", "")).await;
         check(&["get", "pod", "a", "-n", "x", "-ojsonpath={.metadata.name}"], (0, "a", "")).await;
-        check(&["get", "pod", "no", "-n", "x"], (1, "", "Error from server (NotFound): pods \"no\" not found\n")).await;
+        check(
+            &["get", "pod", "no", "-n", "x"],
+            (1, "", "Error from server (NotFound): pods \"no\" not found\n"),
+        )
+        .await;
         check(&["get", "pod", "no", "-n", "x", "--ignore-not-found"], (0, "", "")).await;
-        check(&["get", "nonsense"], (1, "", "error: the server doesn't have a resource type \"nonsense\"\n")).await;
+        check(&["get", "nonsense"], (1, "", "error: the server doesn't have a resource type \"nonsense\"\n"))
+            .await;
     }
 }

@@ -83,6 +83,10 @@ verbs! {
     wait "wait" [] "Wait for a specific condition on one or many resources";
     config "config" [] "Modify kubeconfig files";
     describe "describe" [] "Show details of a specific resource or group of resources";
+    explain "explain" [] "Get documentation for a resource";
+    top "top" [] "Display resource (CPU/memory) usage";
+    completion "completion" [] "Output shell completion code for the specified shell (bash, zsh or fish)";
+    complete "__complete" [] "";
     auth "auth" [] "Inspect authorization";
     cordon "cordon" [] "Mark node as unschedulable";
     uncordon "uncordon" [] "Mark node as schedulable";

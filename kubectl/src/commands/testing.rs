@@ -29,6 +29,16 @@ pub fn discovery() -> Discovery {
 
 /// Runs a command line against a scripted server: exit code, output, error output.
 pub async fn run_with_input(server: &FakeServer, line: &[&str], input: &str) -> (i32, String, String) {
+    run_with_discovery(server, line, input, discovery()).await
+}
+
+/// The same with other resources than the built-in ones.
+pub async fn run_with_discovery(
+    server: &FakeServer,
+    line: &[&str],
+    input: &str,
+    discovery: Discovery,
+) -> (i32, String, String) {
     let (mut streams, out, err) = Streams::buffers(input);
     let client = server.client().expect("a client of the fake server");
     let matches = crate::app::command()
@@ -37,7 +47,7 @@ pub async fn run_with_input(server: &FakeServer, line: &[&str], input: &str) -> 
     let options = <GlobalOptions as clap::FromArgMatches>::from_arg_matches(&matches)
         .expect("global flags")
         .for_command(&matches);
-    let factory = Factory::with_client(options, client, discovery());
+    let factory = Factory::with_client(options, client, discovery);
     let code = crate::app::run_verb(&matches, &factory, &mut streams).await;
     (code, out.text(), err.text())
 }

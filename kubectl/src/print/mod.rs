@@ -31,6 +31,8 @@ pub enum Format {
     Yaml,
     /// A template of paths.
     JsonPath(JsonPath),
+    /// What the paths find, as a JSON list.
+    JsonPathAsJson(JsonPath),
     /// A Go template.
     GoTemplate(String),
     /// The user's columns; whether without headings.
@@ -63,6 +65,10 @@ impl Format {
             "json" => Ok(Format::Json),
             "yaml" => Ok(Format::Yaml),
             "jsonpath" => template(argument),
+            "jsonpath-as-json" => template(argument).map(|format| match format {
+                Format::JsonPath(path) => Format::JsonPathAsJson(path),
+                other => other,
+            }),
             "jsonpath-file" => template(&read(argument)?),
             "go-template" | "template" if argument.is_empty() => {
                 Err(message("template format specified but no template given"))
@@ -123,6 +129,11 @@ impl Format {
                     .render(object)
                     .map_err(|error| message(format!("error executing jsonpath: {error}")))?;
                 write!(out, "{text}")?;
+            }
+            Format::JsonPathAsJson(path) => {
+                let found = path.find(object).map_err(|error| message(format!("error executing jsonpath: {error}")))?;
+                let found: Value = found.into_iter().cloned().collect();
+                writeln!(out, "{}", structured::pretty_json(&found))?;
             }
             Format::GoTemplate(template) => write!(out, "{}", go_template(template, object)?)?,
             Format::Columns(columns, _) => write!(out, "{}", tabs::render(&[columns.row(object)?]))?,

@@ -74,7 +74,7 @@ fn line(row: &Row, shown: &[usize], name_column: Option<usize>, options: &TableO
     }
     for label in &options.label_columns {
         let value = row.object.pointer("/metadata/labels").and_then(|labels| labels.get(label));
-        cells.push(value.map_or_else(|| "<none>".to_owned(), values::plain));
+        cells.push(value.map_or_else(String::new, values::plain));
     }
     if options.show_labels {
         cells.push(values::joined(&row.object, "/metadata/labels", ","));
@@ -128,7 +128,7 @@ mod tests {
                 label_columns: vec!["a".into(), "c/d".into()],
                 ..Default::default()
             },
-            "pod/web   1/1   1     <none>\n",
+            "pod/web   1/1   1     \n",
         );
     }
 }
