@@ -3,6 +3,7 @@
 //! The cluster is that of `KUBECONFIG`; without one the tests say so and pass. The judge is upstream's kubectl
 //! (`UPSTREAM_KUBECTL`, else `/usr/bin/kubectl`), where there is none, ours; `UPSTREAM_KUBECTL` may name ours as well.
 
+pub mod identities;
 pub mod processes;
 
 use std::io::{Read, Write};

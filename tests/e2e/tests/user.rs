@@ -1,5 +1,6 @@
 //! The main job as a user sees it. The tests share one cluster and run one after the other, in this order.
 
+use e2e::identities::Identity;
 use e2e::{Cluster, ask};
 use serde_json::Value;
 
@@ -223,7 +224,27 @@ fn t06_wrong_input_is_refused_in_upstreams_words() {
 }
 
 #[test]
-fn t07_what_is_deleted_takes_its_dependents_along() {
+fn t07_who_cannot_be_trusted_is_nobody() {
+    let cluster = cluster!();
+    let view = "config view --minify -o jsonpath={.clusters[0].cluster.server}";
+    let server = cluster.ok(view);
+    // Of another authority, and of a year that is over.
+    for (authority, from, until) in [("etcd/ca", 2020, 2099), ("ca", 2020, 2021)] {
+        let Some(identity) = Identity::signed_by(authority, from, until) else {
+            println!("skipped: the authorities of the cluster are not on this machine");
+            return;
+        };
+        let stranger = cluster.with_kubeconfig(&identity.kubeconfig(&server));
+        let answer = stranger.kubectl("get nodes");
+        assert_ne!(answer.code, 0, "{authority} {until}: {answer:?}");
+        assert!(answer.stderr.contains("Unauthorized"), "{authority} {until}: {answer:?}");
+    }
+    let valid = Identity::signed_by("ca", 2020, 2099).expect("the authority is there");
+    assert_eq!(cluster.with_kubeconfig(&valid.kubeconfig(&server)).kubectl("get nodes").code, 0);
+}
+
+#[test]
+fn t08_what_is_deleted_takes_its_dependents_along() {
     let cluster = cluster!();
     workload(&cluster);
     cluster.ok(&format!("-n {NAMESPACE} delete deployment redis"));
