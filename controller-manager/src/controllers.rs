@@ -219,6 +219,15 @@ const ALL: &[Entry] = &[
         start: workloads::deployment::start,
     },
     Entry {
+        name: "disruption-controller",
+        aliases: &["disruption"],
+        on_by_default: true,
+        service_account: "disruption-controller",
+        // As upstream calls it in events of this controller alone.
+        event_source: "controllermanager",
+        start: policy::disruption::start,
+    },
+    Entry {
         name: "statefulset-controller",
         aliases: &["statefulset"],
         on_by_default: true,
