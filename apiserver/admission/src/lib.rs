@@ -4,13 +4,17 @@
 //! resource, [`Plugin::validate`] judges the final object right before it is stored.
 
 mod attributes;
+pub mod certificates;
+pub mod claim_resize;
 mod configuration;
+pub mod default_class;
 pub mod default_toleration_seconds;
 pub mod limit_ranger;
 mod lookup;
 pub mod namespace_lifecycle;
 pub mod node_restriction;
 mod plugin;
+pub mod pod_resize;
 pub mod pod_security;
 pub mod pod_topology_labels;
 pub mod priority;
@@ -20,6 +24,7 @@ pub mod runtime_class;
 mod selection;
 pub mod service_account;
 mod signing_request;
+pub mod storage_protection;
 mod table;
 pub mod taint_nodes_by_condition;
 #[cfg(test)]

@@ -7,19 +7,24 @@ use std::sync::Arc;
 use apiserver_auth::authz::Authorizer;
 use serde_json::Value;
 
+use crate::certificates::{CertificateApproval, CertificateSigning, CertificateSubjectRestriction};
+use crate::claim_resize::PersistentVolumeClaimResize;
 use crate::configuration::ConfigurationError;
+use crate::default_class::{DefaultIngressClass, DefaultStorageClass};
 use crate::default_toleration_seconds::DefaultTolerationSeconds;
 use crate::limit_ranger::LimitRanger;
 use crate::lookup::Lookup;
 use crate::namespace_lifecycle::NamespaceLifecycle;
 use crate::node_restriction::NodeRestriction;
 use crate::plugin::Plugin;
+use crate::pod_resize::{NodeDeclaredFeatureValidator, PodResizeValidator};
 use crate::pod_security::{self, PodSecurity};
 use crate::pod_topology_labels::PodTopologyLabels;
 use crate::priority::Priority;
 use crate::resource_quota::{self, QuotaStatus, ResourceQuotas};
 use crate::runtime_class::RuntimeClass;
 use crate::service_account::ServiceAccount;
+use crate::storage_protection::StorageObjectInUseProtection;
 use crate::taint_nodes_by_condition::TaintNodesByCondition;
 
 /// What plugins are made of.
@@ -105,23 +110,32 @@ static ALL: [Row; 41] = [
     absent_off("PodTolerationRestriction"),
     absent_off("EventRateLimit"),
     absent_off("ExtendedResourceToleration"),
-    absent_on("DefaultStorageClass"),
-    absent_on("StorageObjectInUseProtection"),
+    on("DefaultStorageClass", |means| Arc::new(DefaultStorageClass::new(means.lookup.clone()))),
+    // On by default upstream. Here nobody takes the finalizers away yet, and deleted claims would stay forever.
+    off("StorageObjectInUseProtection", |_| Arc::new(StorageObjectInUseProtection)),
+    // Of a feature that is off.
     absent_on("PodGroupProtection"),
     absent_off("OwnerReferencesPermissionEnforcement"),
-    absent_on("PersistentVolumeClaimResize"),
+    on("PersistentVolumeClaimResize", |means| {
+        Arc::new(PersistentVolumeClaimResize::new(means.lookup.clone()))
+    }),
     on("RuntimeClass", |means| Arc::new(RuntimeClass::new(means.lookup.clone()))),
-    absent_on("CertificateApproval"),
-    absent_on("CertificateSigning"),
+    on("CertificateApproval", |means| Arc::new(CertificateApproval(Arc::clone(&means.authorizer)))),
+    on("CertificateSigning", |means| Arc::new(CertificateSigning(Arc::clone(&means.authorizer)))),
+    // The kind it judges is of a feature that is off.
     absent_on("ClusterTrustBundleAttest"),
-    absent_on("CertificateSubjectRestriction"),
-    absent_on("DefaultIngressClass"),
+    on("CertificateSubjectRestriction", |_| Arc::new(CertificateSubjectRestriction)),
+    on("DefaultIngressClass", |means| Arc::new(DefaultIngressClass::new(means.lookup.clone()))),
     absent_off("DenyServiceExternalIPs"),
     on("PodTopologyLabels", |means| Arc::new(PodTopologyLabels::new(means.lookup.clone()))),
+    // Of a feature that is off.
     absent_on("PodGroupWorkloadExists"),
-    absent_on("NodeDeclaredFeatureValidator"),
+    on("NodeDeclaredFeatureValidator", |means| {
+        Arc::new(NodeDeclaredFeatureValidator::new(means.lookup.clone()))
+    }),
+    // Of a feature that is off.
     absent_on("JobValidation"),
-    absent_on("PodResizeValidator"),
+    on("PodResizeValidator", |means| Arc::new(PodResizeValidator::new(means.lookup.clone()))),
     // Policies and webhooks see what all others have made of the object; they are not there yet.
     absent_on("MutatingAdmissionPolicy"),
     absent_on("MutatingAdmissionWebhook"),
