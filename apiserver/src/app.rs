@@ -199,7 +199,7 @@ fn state(base: &Base) -> anyhow::Result<State> {
 fn api(base: &Base, state: &State) -> anyhow::Result<Arc<Api>> {
     let State { resources, typed, authorizer, identities } = state;
     let options = &base.options;
-    let admission = admission::build(&options.generic, resources.clone(), typed, authorizer)?;
+    let admission = admission::build(&options.generic, resources.clone(), typed, authorizer, &base.metrics)?;
     let accounts = &options.authentication.service_account;
     let virtual_resources = Arc::new(VirtualResources {
         authorizer: authorizer.clone(),

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use apiserver_auth::authz::Authorizer;
+use component_base::metrics::Metrics;
 use serde_json::Value;
 
 use crate::certificates::{CertificateApproval, CertificateSigning, CertificateSubjectRestriction};
@@ -37,6 +38,8 @@ pub struct Means {
     pub default_tolerations: DefaultTolerationSeconds,
     /// Where quotas are charged.
     pub quota_status: Arc<dyn QuotaStatus>,
+    /// Where plugins count.
+    pub metrics: Metrics,
 }
 
 /// How a plugin is made.
@@ -102,7 +105,7 @@ static ALL: [Row; 41] = [
     absent_off("ImagePolicyWebhook"),
     configured("PodSecurity", |means, value| {
         let configuration = value.map(pod_security::Configuration::read).transpose()?.unwrap_or_default();
-        Ok(Arc::new(PodSecurity::new(means.lookup.clone(), configuration)))
+        Ok(Arc::new(PodSecurity::new(means.lookup.clone(), configuration, &means.metrics)))
     }),
     absent_off("PodNodeSelector"),
     on("Priority", |means| Arc::new(Priority::new(means.lookup.clone()))),

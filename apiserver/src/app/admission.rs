@@ -8,6 +8,7 @@ use anyhow::{Context as _, anyhow, bail};
 use apiserver_admission::default_toleration_seconds::DefaultTolerationSeconds;
 use apiserver_admission::{Chain, Lookup, Make, Means, Plugin};
 use apiserver_auth::authz::Authorizer;
+use component_base::metrics::Metrics;
 
 use self::configuration::Configurations;
 use crate::options::GenericOptions;
@@ -22,6 +23,7 @@ pub fn build(
     stores: Arc<dyn Stores>,
     typed: &Typed,
     authorizer: &Arc<dyn Authorizer>,
+    metrics: &Metrics,
 ) -> anyhow::Result<Chain> {
     let (enabled, disabled) = (&options.enable_admission_plugins, &options.disable_admission_plugins);
     let rows = apiserver_admission::select(enabled, disabled).map_err(|errors| anyhow!(errors.join("; ")))?;
@@ -38,6 +40,7 @@ pub fn build(
             unreachable: options.default_unreachable_toleration_seconds,
         },
         quota_status: Arc::new(typed.clone()),
+        metrics: metrics.clone(),
     };
     let mut plugins: Vec<Arc<dyn Plugin>> = Vec::new();
     if !options.allow_privileged {

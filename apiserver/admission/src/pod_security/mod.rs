@@ -9,6 +9,7 @@ mod existing;
 #[cfg(test)]
 mod golden;
 mod levels;
+mod metrics;
 mod restricted;
 mod subject;
 mod templates;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use api_types::core::v1::{Namespace, Pod};
 use async_trait::async_trait;
+use component_base::metrics::Metrics;
 use machinery::field::{self, ErrorList};
 use machinery::quote::go_quote;
 use machinery::status::StatusError;
@@ -30,6 +32,7 @@ use crate::plugin::Plugin;
 use checks::details;
 use existing::is_exempt_class;
 use levels::{Level, PREFIX, has};
+use metrics::{Counters, Mode};
 
 pub use checks::evaluate;
 pub use configuration::Configuration;
@@ -46,12 +49,13 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct PodSecurity {
     lookup: Lookup,
     configuration: Configuration,
+    counters: Counters,
 }
 
 impl PodSecurity {
-    /// Finds namespaces and pods with `lookup`.
-    pub fn new(lookup: Lookup, configuration: Configuration) -> PodSecurity {
-        PodSecurity { lookup, configuration }
+    /// Finds namespaces and pods with `lookup`, and counts in `metrics`.
+    pub fn new(lookup: Lookup, configuration: Configuration, metrics: &Metrics) -> PodSecurity {
+        PodSecurity { lookup, configuration, counters: Counters::new(metrics) }
     }
 
     async fn judge_namespace(&self, attributes: &Attributes) -> Result<(), StatusError> {
@@ -104,6 +108,7 @@ impl PodSecurity {
             Err(cause) => {
                 let text = format!("failed to lookup namespace {}", go_quote(&attributes.namespace));
                 let error = StatusError::internal_error(text);
+                self.counters.failed(attributes, true);
                 annotate(attributes, "error", &format!("{error}: {cause}"));
                 return Err(error);
             }
@@ -111,10 +116,12 @@ impl PodSecurity {
         let (policy, errors) = Policy::of_labels(&namespace.metadata.labels, &self.configuration.defaults);
         if errors.is_empty() && policy.is_privileged() {
             annotate(attributes, "enforce-policy", &Standard::PRIVILEGED.to_string());
+            self.counters.judged(attributes, policy.enforce, Mode::Enforce, true);
             return Ok(());
         }
         let Some(pod) = attributes.object.as_deref().and_then(|object| object.downcast_ref::<Pod>()) else {
             let error = StatusError::bad_request("failed to decode pod");
+            self.counters.failed(attributes, true);
             annotate(attributes, "error", &error.to_string());
             return Err(error);
         };
@@ -135,6 +142,7 @@ impl PodSecurity {
             Ok(namespace) => namespace,
             Err(cause) => {
                 let name = go_quote(&attributes.namespace);
+                self.counters.failed(attributes, true);
                 annotate(attributes, "error", &format!("failed to lookup namespace {name}: {cause}"));
                 return Ok(());
             }
@@ -161,25 +169,30 @@ impl PodSecurity {
         let class = subject.spec.runtime_class_name.as_deref();
         if is_exempt_class(class, &self.configuration.runtime_classes) {
             annotate(attributes, "exempt", "runtimeClass");
+            self.counters.exempted(attributes);
             return Ok(());
         }
         if !errors.is_empty() {
+            self.counters.failed(attributes, false);
             annotate(attributes, "error", &format!("Failed to parse policy: {}", field::aggregate(errors)));
         }
         let mut refusal = None;
         if enforce {
             annotate(attributes, "enforce-policy", &policy.enforce.to_string());
             let violation = violation("violates", policy.enforce, subject);
+            self.counters.judged(attributes, policy.enforce, Mode::Enforce, violation.is_none());
             refusal = violation.map(|violation| attributes.forbidden(violation));
         }
         if let Some(violation) = violation("would violate", policy.audit, subject) {
             annotate(attributes, "audit-violations", &violation);
+            self.counters.judged(attributes, policy.audit, Mode::Audit, false);
         }
         if let Some(refusal) = refusal {
             return Err(refusal);
         }
         if let Some(violation) = violation("would violate", policy.warn, subject) {
             attributes.notes.warn(&violation);
+            self.counters.judged(attributes, policy.warn, Mode::Warn, false);
         }
         Ok(())
     }
@@ -205,6 +218,7 @@ impl PodSecurity {
             return false;
         };
         annotate(attributes, "exempt", why);
+        self.counters.exempted(attributes);
         true
     }
 

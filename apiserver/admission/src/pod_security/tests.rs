@@ -242,7 +242,8 @@ async fn ask(
 ) -> (Option<String>, Vec<String>, Vec<(String, String)>) {
     let heard = Arc::new(Heard::default());
     attributes.notes = heard.clone();
-    let refusal = PodSecurity::new(known.lookup(), configuration).validate(&attributes).await.err();
+    let plugin = PodSecurity::new(known.lookup(), configuration, &Metrics::new());
+    let refusal = plugin.validate(&attributes).await.err();
     let annotations = heard.annotations.lock().clone().into_iter();
     let annotations =
         annotations.map(|(key, value)| (key.strip_prefix(PREFIX).expect("a prefix").to_owned(), value));
@@ -409,5 +410,33 @@ fn configurations_are_read_strictly() {
         json!({"defaults": {"enforceVersion": "latest"}}),
         "defaults.enforceVersion: unknown field `enforceVersion`, expected one of `enforce`, `enforce-version`, \
          `audit`, `audit-version`, `warn`, `warn-version`",
+    );
+}
+
+#[tokio::test]
+async fn judgements_are_counted() {
+    let metrics = Metrics::new();
+    let labels = json!({
+        "pod-security.kubernetes.io/enforce": "baseline", "pod-security.kubernetes.io/warn": "restricted",
+        "pod-security.kubernetes.io/warn-version": "v1.99",
+    });
+    let known = Known::new().with(namespace("ns", labels));
+    let configuration = Configuration { usernames: vec!["joe".into()], ..Configuration::default() };
+    let plugin = PodSecurity::new(known.lookup(), configuration, &metrics);
+    plugin.validate(&create(pod(container(json!({}))))).await.expect("within the baseline");
+    let mut exempt = create(pod(json!({})));
+    exempt.user = Arc::new(crate::testing::user("joe", &[]));
+    plugin.validate(&exempt).await.expect("exempt");
+    let text = metrics.render();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(
+        lines,
+        [
+            "pod_security_evaluations_total{decision=\"allow\",mode=\"enforce\",policy_level=\"baseline\",\
+             policy_version=\"latest\",request_operation=\"create\",resource=\"pod\",subresource=\"\"} 1",
+            "pod_security_evaluations_total{decision=\"deny\",mode=\"warn\",policy_level=\"restricted\",\
+             policy_version=\"future\",request_operation=\"create\",resource=\"pod\",subresource=\"\"} 1",
+            "pod_security_exemptions_total{request_operation=\"create\",resource=\"pod\",subresource=\"\"} 1",
+        ]
     );
 }
