@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::CreateArgs;
+use super::{CreateArgs, more};
 use crate::error::message;
 use crate::{Factory, Result, Streams, values};
 
@@ -49,6 +49,21 @@ pub enum What {
     ClusterRoleBinding(Binding),
     /// Request a service account token
     Token(Token),
+    /// Create a cron job with the specified name
+    #[command(name = "cronjob", visible_alias = "cj")]
+    CronJob(more::CronJob),
+    /// Create an ingress with the specified name
+    #[command(visible_alias = "ing")]
+    Ingress(more::Ingress),
+    /// Create a quota with the specified name
+    #[command(visible_alias = "resourcequota")]
+    Quota(more::Quota),
+    /// Create a pod disruption budget with the specified name
+    #[command(name = "poddisruptionbudget", visible_alias = "pdb")]
+    Budget(more::Budget),
+    /// Create a priority class with the specified name
+    #[command(name = "priorityclass", visible_alias = "pc")]
+    Priority(more::Priority),
 }
 
 /// A name and nothing else.
@@ -176,6 +191,12 @@ pub enum Service {
     /// Create a NodePort service
     #[command(name = "nodeport")]
     NodePort(Ports),
+    /// Create a LoadBalancer service
+    #[command(name = "loadbalancer")]
+    LoadBalancer(Ports),
+    /// Create an ExternalName service
+    #[command(name = "externalname")]
+    ExternalName(Ports),
 }
 
 /// Ports of a service.
@@ -192,6 +213,9 @@ pub struct Ports {
     /// Port used to expose the service on each node in a cluster
     #[arg(long)]
     pub node_port: Option<u16>,
+    /// External name of service
+    #[arg(long)]
+    pub external_name: Option<String>,
     #[command(flatten)]
     pub options: CreateArgs,
 }
@@ -202,8 +226,11 @@ pub struct Rules {
     /// Name
     pub name: String,
     /// Verb that applies to the resources contained in the rule
-    #[arg(long, required = true, value_delimiter = ',', action = clap::ArgAction::Append)]
+    #[arg(long, required_unless_present = "aggregation_rule", value_delimiter = ',', action = clap::ArgAction::Append)]
     pub verb: Vec<String>,
+    /// An aggregation label selector for combining ClusterRoles (cluster roles only)
+    #[arg(long, value_delimiter = ',', action = clap::ArgAction::Append, conflicts_with_all = ["verb", "resource", "resource_name", "non_resource_url"])]
+    pub aggregation_rule: Vec<String>,
     /// Resource that the rule applies to
     #[arg(long, value_delimiter = ',', action = clap::ArgAction::Append)]
     pub resource: Vec<String>,
@@ -275,6 +302,13 @@ pub async fn run(what: What, factory: &Factory, streams: &mut Streams) -> Result
         What::Job(job) => (job_of(&job, factory).await?, job.options),
         What::Service(Service::ClusterIp(ports)) => (service_of(&ports, "ClusterIP")?, ports.options),
         What::Service(Service::NodePort(ports)) => (service_of(&ports, "NodePort")?, ports.options),
+        What::Service(Service::LoadBalancer(ports)) => (service_of(&ports, "LoadBalancer")?, ports.options),
+        What::Service(Service::ExternalName(ports)) => (service_of(&ports, "ExternalName")?, ports.options),
+        What::CronJob(cron) => (cron.object(), cron.options),
+        What::Ingress(ingress) => (ingress.object()?, ingress.options),
+        What::Quota(quota) => (quota.object()?, quota.options),
+        What::Budget(budget) => (budget.object()?, budget.options),
+        What::Priority(priority) => (priority.object(), priority.options),
         What::Role(rules) => (role_of(&rules, "Role", factory).await?, rules.options),
         What::ClusterRole(rules) => (role_of(&rules, "ClusterRole", factory).await?, rules.options),
         What::RoleBinding(binding) => (binding_of(&binding, "RoleBinding", factory.subject_users())?, binding.options),
@@ -286,9 +320,19 @@ pub async fn run(what: What, factory: &Factory, streams: &mut Streams) -> Result
 /// Creates a generated object in the namespace of the flags and reports it.
 pub async fn create(object: Value, options: &CreateArgs, factory: &Factory, streams: &mut Streams) -> Result<i32> {
     let kind = values::text(&object, "/kind").to_lowercase();
+    let service = values::text(&object, "/spec/type").to_owned();
     let made = super::generated(object, options, factory).await.map_err(|error| match error {
         crate::Error::Client(client::Error::Status(status)) if status.is_already_exists() => {
-            message(format!("failed to create {kind}: {}", status.status.message))
+            let told = &status.status.message;
+            match kind.as_str() {
+                // Upstream adds nothing of its own to these.
+                "namespace" | "role" | "clusterrole" => crate::Error::Client(client::Error::Status(status)),
+                "secret" => message(format!("failed to create secret {told}")),
+                "resourcequota" => message(format!("failed to create quota: {told}")),
+                "poddisruptionbudget" => message(format!("failed to create poddisruptionbudgets: {told}")),
+                "service" => message(format!("failed to create {service} service: {told}")),
+                _ => message(format!("failed to create {kind}: {told}")),
+            }
         }
         other => other,
     })?;
@@ -464,7 +508,14 @@ async fn job_of(job: &Job, factory: &Factory) -> Result<Value> {
 
 fn service_of(ports: &Ports, kind: &str) -> Result<Value> {
     let headless = ports.clusterip.as_deref() == Some("None");
-    if ports.tcp.is_empty() && !headless {
+    let external = kind == "ExternalName";
+    if headless && kind != "ClusterIP" {
+        return Err(message("ClusterIP=None can only be used with ClusterIP service type"));
+    }
+    if ports.external_name.is_some() != external {
+        return Err(message(if external { "required flag(s) \"external-name\" not set" } else { "unknown flag: --external-name" }));
+    }
+    if ports.tcp.is_empty() && !headless && !external {
         return Err(message("at least one tcp port specifier must be provided"));
     }
     let mut list = Vec::new();
@@ -488,6 +539,9 @@ fn service_of(ports: &Ports, kind: &str) -> Result<Value> {
     if !list.is_empty() {
         spec["ports"] = list.into();
     }
+    if let Some(name) = &ports.external_name {
+        spec["externalName"] = name.as_str().into();
+    }
     if let Some(address) = &ports.clusterip {
         spec["clusterIP"] = address.as_str().into();
     }
@@ -496,6 +550,20 @@ fn service_of(ports: &Ports, kind: &str) -> Result<Value> {
 }
 
 async fn role_of(rules: &Rules, kind: &str, factory: &Factory) -> Result<Value> {
+    if !rules.aggregation_rule.is_empty() {
+        if kind == "Role" {
+            return Err(message("unknown flag: --aggregation-rule"));
+        }
+        let mut labels = Map::new();
+        for pair in &rules.aggregation_rule {
+            let Some((key, value)) = pair.split_once('=') else {
+                return Err(message(format!("invalid aggregation rule {pair:?}: expected key=value")));
+            };
+            labels.insert(key.to_owned(), value.into());
+        }
+        return Ok(json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": {"name": rules.name},
+            "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": labels}]}, "rules": null}));
+    }
     if rules.resource.is_empty() && rules.non_resource_url.is_empty() {
         return Err(message("at least one resource must be specified"));
     }

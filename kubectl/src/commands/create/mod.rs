@@ -1,6 +1,7 @@
 //! `kubectl create`: objects from files, or made from flags.
 
 pub mod generate;
+pub mod more;
 
 use client::WriteParams;
 use serde_json::Value;
