@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use kubelet_core::backoff::elapsed;
 use kubelet_core::observed::{ObservedPod, POD_UID_LABEL};
 use kubelet_core::ports::{
-    CgroupName, CgroupUsage, ContainerState, ContainerUsage, FilesystemUsage, PodUsage,
+    CgroupName, CgroupUsage, ContainerState, ContainerUsage, FilesystemUsage, Packets, PodUsage,
 };
 use kubelet_core::qos;
 use kubelet_core::statistics::{
@@ -168,6 +168,13 @@ impl Measuring {
     ) -> PodUse {
         let meta = &pod.metadata;
         let usage = self.cgroup(&qos::pod_cgroup(&self.context.cgroup_root, pod)).await;
+        let network = sandbox.filter(|usage| usage.network_rx_bytes.is_some());
+        let packets = match network {
+            Some(usage) if !small && !pod.spec.host_network => {
+                self.packets(pod, &usage.network_interface).await
+            }
+            _ => None,
+        };
         let mut result = PodUse {
             name: meta.name.clone(),
             namespace: meta.namespace.clone(),
@@ -175,12 +182,13 @@ impl Measuring {
             started_at: observed.sandbox_created_at(),
             cpu: self.cpu(&meta.uid, usage.cpu_total_nanos, at),
             memory: memory_of_cgroup(&usage),
-            network: sandbox.filter(|usage| usage.network_rx_bytes.is_some()).map(|usage| NetworkUse {
+            network: network.map(|usage| NetworkUse {
                 name: usage.network_interface.clone(),
                 rx_bytes: usage.network_rx_bytes.unwrap_or(0),
                 rx_errors: usage.network_rx_errors.unwrap_or(0),
                 tx_bytes: usage.network_tx_bytes.unwrap_or(0),
                 tx_errors: usage.network_tx_errors.unwrap_or(0),
+                packets,
             }),
             process_count: usage.process_count,
             details: usage.details,
@@ -229,6 +237,15 @@ impl Measuring {
             result.volumes = self.volumes(pod, system, at).await;
         }
         result
+    }
+
+    /// Packets of a pod's interface, which the runtime does not count: any process of the pod sees it.
+    async fn packets(&self, pod: &Pod, interface: &str) -> Option<Packets> {
+        let ports = &self.context.ports;
+        let cgroup = qos::pod_cgroup(&self.context.cgroup_root, pod);
+        let pid = *ports.cgroups.processes(&cgroup).await.ok()?.first()?;
+        let interfaces = ports.machine.interfaces_of(pid).await.ok()?;
+        interfaces.into_iter().find(|known| known.name == interface).map(|known| known.packets)
     }
 
     async fn volumes(

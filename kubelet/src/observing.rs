@@ -22,6 +22,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use component_base::Shutdown;
 
 use crate::metrics::RelistMetrics;
+use crate::outage::Outage;
 
 /// How often to list although nothing was heard, when the runtime tells its events.
 const SAFETY_NET: Duration = Duration::from_secs(10);
@@ -132,6 +133,7 @@ impl PodCache {
             })
         };
         let mut last_begun: Option<Instant> = None;
+        let mut outage = Outage::new("list the pods of the runtime", WITHOUT_EVENTS, WITHOUT_EVENTS);
         loop {
             let period = if *hears.borrow_and_update() { SAFETY_NET } else { WITHOUT_EVENTS };
             // Every arm only waits; nothing is lost when another one wins.
@@ -153,13 +155,14 @@ impl PodCache {
             self.metrics.last_seen.with_label_values::<&str>(&[]).set(seen);
             let error = match outcome {
                 Ok(uids) => {
+                    outage.over();
                     if !uids.is_empty() && changed.send(uids).is_err() {
                         break;
                     }
                     None
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "failed to list pods of the runtime");
+                    outage.failed(&error.to_string());
                     Some(error)
                 }
             };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use api_types::core::v1::{
     ContainerImage, DaemonEndpoint, Node, NodeAddress, NodeCondition, NodeDaemonEndpoints, NodeFeatures,
-    NodeRuntimeHandler, NodeRuntimeHandlerFeatures, NodeStatus, NodeSystemInfo, Taint,
+    NodeRuntimeHandler, NodeRuntimeHandlerFeatures, NodeStatus, NodeSwapStatus, NodeSystemInfo, Taint,
 };
 use jiff::Timestamp;
 use machinery::quantity::Format;
@@ -297,6 +297,8 @@ fn system_info(facts: &StatusFacts<'_>) -> NodeSystemInfo {
         info.os_image.clone_from(&machine.os_image);
         info.operating_system.clone_from(&machine.operating_system);
         info.architecture.clone_from(&machine.architecture);
+        let swap = i64::try_from(machine.swap_bytes).ok().filter(|bytes| *bytes > 0);
+        info.swap = swap.map(|bytes| Box::new(NodeSwapStatus { capacity: Some(bytes) }));
     }
     info
 }

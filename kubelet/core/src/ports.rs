@@ -28,7 +28,7 @@ pub use config::{
     SupplementalGroupsPolicy,
 };
 pub use machine::{
-    FilesystemUsage, Interface, Machine, MachineError, MachineFacts, MemoryUsage, ProcessCount,
+    FilesystemUsage, Interface, Machine, MachineError, MachineFacts, MemoryUsage, Packets, ProcessCount,
 };
 pub use mounts::{BindOptions, MountError, Mounts, OwnershipChange, TmpfsOptions};
 pub use observed::{

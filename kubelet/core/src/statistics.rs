@@ -11,7 +11,7 @@ use jiff::Timestamp;
 pub use self::cadvisor::cadvisor;
 pub use self::exposition::resource;
 pub use self::summary::summary;
-use crate::ports::{CgroupDetails, FilesystemUsage, Interface, MemoryUsage, ProcessCount};
+use crate::ports::{CgroupDetails, FilesystemUsage, Interface, MemoryUsage, Packets, ProcessCount};
 
 /// CPU time, and its rate when two measurements are at hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +47,7 @@ pub struct NetworkUse {
     pub rx_errors: u64,
     pub tx_bytes: u64,
     pub tx_errors: u64,
+    pub packets: Option<Packets>,
 }
 
 /// The node measured.
@@ -108,6 +109,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::ports::DeviceUse;
     use crate::testing::{ago, now};
 
     fn node() -> NodeUse {
@@ -127,12 +129,25 @@ mod tests {
             uid: "u".into(),
             started_at: Some(ago(10)),
             memory: MemoryUse { working_set_bytes: Some(5), ..MemoryUse::default() },
+            network: Some(NetworkUse {
+                name: "eth0".into(),
+                packets: Some(Packets { received: 4, transmit_dropped: 2, ..Packets::default() }),
+                ..NetworkUse::default()
+            }),
             containers: vec![ContainerUse {
                 name: "c".into(),
                 id: "1".into(),
                 cpu: CpuUse { total_nanos: Some(1_500_000_000), nanocores: None },
                 memory: MemoryUse { working_set_bytes: Some(5), ..MemoryUse::default() },
                 started_at: Some(ago(9)),
+                details: CgroupDetails {
+                    cpu_quota: Some(20_000),
+                    cpu_throttled_periods: Some(3),
+                    memory_limit_bytes: Some(64),
+                    cpu_shares: Some(2),
+                    devices: [("/dev/vda".to_owned(), DeviceUse { reads: 6, ..DeviceUse::default() })].into(),
+                    ..CgroupDetails::default()
+                },
                 ..ContainerUse::default()
             }],
             ..PodUse::default()
@@ -171,6 +186,11 @@ mod tests {
             r#"container_memory_working_set_bytes{container="",id="/",image="",name="",namespace="",pod=""} 7"#,
             r#"container_memory_working_set_bytes{container="",id="u",image="",name="",namespace="work",pod="p"} 5"#,
             "container_scrape_error 0",
+            r#"container_cpu_cfs_throttled_periods_total{container="c",id="1",image="",name="1",namespace="work",pod="p"} 3"#,
+            r#"container_spec_memory_limit_bytes{container="c",id="1",image="",name="1",namespace="work",pod="p"} 64"#,
+            r#"container_fs_reads_total{container="c",device="/dev/vda",id="1",image="",name="1",namespace="work",pod="p"} 6"#,
+            r#"container_network_receive_packets_total{id="u",image="",interface="eth0",name="",namespace="work",pod="p"} 4"#,
+            r#"container_network_transmit_packets_dropped_total{id="u",image="",interface="eth0",name="",namespace="work",pod="p"} 2"#,
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }

@@ -98,7 +98,7 @@ async fn issue(
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     let envelope = machinery::codec::protobuf::unwrap(&body).expect("an object");
-    let mut request = CertificateSigningRequest::decode(&envelope.raw).expect("a request");
+    let mut request = CertificateSigningRequest::decode(envelope.raw).expect("a request");
     let parsed = SigningRequest::from_pem(&request.spec.request).expect("a signing request");
     let (not_before, not_after) = lifetime(0, hours);
     let terms = Terms {

@@ -78,6 +78,10 @@ impl Machine for NodeMachine {
         network::interfaces(self)
     }
 
+    async fn interfaces_of(&self, pid: i32) -> Result<Vec<Interface>, MachineError> {
+        Ok(network::of_table(&self.read(&format!("/proc/{pid}/net/dev"))?))
+    }
+
     async fn default_route_addresses(&self) -> Result<Vec<IpAddr>, MachineError> {
         let interfaces = network::interfaces(self)?;
         let ipv4 = self.read_if_there("/proc/net/route").unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use kubelet_core::ports::{Interface, MachineError};
+use kubelet_core::ports::{Interface, MachineError, Packets};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 
@@ -28,6 +28,12 @@ pub(super) fn interfaces(machine: &NodeMachine) -> Result<Vec<Interface>, Machin
             rx_errors: counter(machine, &name, "rx_errors"),
             tx_bytes: counter(machine, &name, "tx_bytes"),
             tx_errors: counter(machine, &name, "tx_errors"),
+            packets: Packets {
+                received: counter(machine, &name, "rx_packets"),
+                receive_dropped: counter(machine, &name, "rx_dropped"),
+                transmitted: counter(machine, &name, "tx_packets"),
+                transmit_dropped: counter(machine, &name, "tx_dropped"),
+            },
             name,
             addresses: Vec::new(),
         });
@@ -44,6 +50,34 @@ pub(super) fn interfaces(machine: &NodeMachine) -> Result<Vec<Interface>, Machin
         }
     }
     Ok(found.into_values().collect())
+}
+
+/// The interfaces in a table like `/proc/<pid>/net/dev`, but for the loopback.
+pub(super) fn of_table(table: &str) -> Vec<Interface> {
+    let lines = table.lines().filter_map(|line| line.split_once(':'));
+    lines
+        .map(|(name, numbers)| {
+            let numbers: Vec<u64> =
+                numbers.split_whitespace().map(|number| number.parse().unwrap_or_default()).collect();
+            let at = |place: usize| numbers.get(place).copied().unwrap_or_default();
+            // Receive: bytes packets errs drop fifo frame compressed multicast; transmit: bytes packets errs drop …
+            Interface {
+                name: name.trim().to_owned(),
+                rx_bytes: at(0),
+                rx_errors: at(2),
+                tx_bytes: at(8),
+                tx_errors: at(10),
+                packets: Packets {
+                    received: at(1),
+                    receive_dropped: at(3),
+                    transmitted: at(9),
+                    transmit_dropped: at(11),
+                },
+                ..Interface::default()
+            }
+        })
+        .filter(|interface| interface.name != "lo")
+        .collect()
 }
 
 fn counter(machine: &NodeMachine, interface: &str, counter: &str) -> u64 {

@@ -1,5 +1,7 @@
 //! The machine from files made for the test, and a little of the real one.
 
+use kubelet_core::ports::Packets;
+
 use super::*;
 
 fn machine(files: &[(&str, &str)]) -> (tempfile::TempDir, NodeMachine) {
@@ -111,4 +113,21 @@ async fn the_machine_itself_answers() {
     assert!(machine.filesystem(Path::new("/")).await.expect("usage").capacity_bytes > 0);
     let error = machine.filesystem(Path::new("/nonexistent")).await.expect_err("missing");
     assert!(error.to_string().starts_with("stat file system of /nonexistent: "), "{error}");
+}
+
+#[tokio::test]
+async fn traffic_of_another_network_namespace() {
+    let table = "Inter-|   Receive                                                |  Transmit\n \
+        face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n    \
+        lo:     100       1    0    0    0     0          0         0      100       1    0    0    0     0       0          0\n  \
+        eth0: 1000 10 1 2 0 0 0 0 2000 20 3 4 0 0 0 0\n";
+    let (_directory, machine) = machine(&[("proc/7/net/dev", table)]);
+    let found = machine.interfaces_of(7).await.expect("interfaces");
+    let seen: Vec<_> =
+        found.iter().map(|known| (known.name.as_str(), known.rx_bytes, known.tx_errors)).collect();
+    assert_eq!(seen, [("eth0", 1000, 3)]);
+    let packets = found.first().map(|known| known.packets);
+    let expected = Packets { received: 10, receive_dropped: 2, transmitted: 20, transmit_dropped: 4 };
+    assert_eq!(packets, Some(expected));
+    machine.interfaces_of(8).await.expect_err("no such process");
 }

@@ -27,6 +27,9 @@ pub trait Machine: Send + Sync {
     /// Network interfaces that are up, with addresses and counters.
     async fn interfaces(&self) -> Result<Vec<Interface>, MachineError>;
 
+    /// Counters of the interfaces a process sees, without their addresses; the loopback is left out.
+    async fn interfaces_of(&self, pid: i32) -> Result<Vec<Interface>, MachineError>;
+
     /// Source addresses of the default routes, IPv4 first.
     async fn default_route_addresses(&self) -> Result<Vec<IpAddr>, MachineError>;
 
@@ -110,6 +113,16 @@ pub struct Interface {
     pub rx_errors: u64,
     pub tx_bytes: u64,
     pub tx_errors: u64,
+    pub packets: Packets,
+}
+
+/// Packets that came and went, and those that were dropped on the way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Packets {
+    pub received: u64,
+    pub receive_dropped: u64,
+    pub transmitted: u64,
+    pub transmit_dropped: u64,
 }
 
 /// A fact that could not be had.

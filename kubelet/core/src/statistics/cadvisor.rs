@@ -170,22 +170,40 @@ fn devices(out: &mut String, rows: &[Row<'_>], at: Timestamp) {
     }
 }
 
-type PickTraffic = fn(&NetworkUse) -> u64;
+type PickTraffic = fn(&NetworkUse) -> Option<u64>;
 
-const TRAFFIC: [(&str, &str, PickTraffic); 4] = [
-    ("container_network_receive_bytes_total", "Cumulative count of bytes received", |usage| usage.rx_bytes),
+const TRAFFIC: [(&str, &str, PickTraffic); 8] = [
+    ("container_network_receive_bytes_total", "Cumulative count of bytes received", |usage| {
+        Some(usage.rx_bytes)
+    }),
     (
         "container_network_receive_errors_total",
         "Cumulative count of errors encountered while receiving",
-        |usage| usage.rx_errors,
+        |usage| Some(usage.rx_errors),
     ),
     ("container_network_transmit_bytes_total", "Cumulative count of bytes transmitted", |usage| {
-        usage.tx_bytes
+        Some(usage.tx_bytes)
     }),
     (
         "container_network_transmit_errors_total",
         "Cumulative count of errors encountered while transmitting",
-        |usage| usage.tx_errors,
+        |usage| Some(usage.tx_errors),
+    ),
+    ("container_network_receive_packets_total", "Cumulative count of packets received", |usage| {
+        usage.packets.map(|packets| packets.received)
+    }),
+    (
+        "container_network_receive_packets_dropped_total",
+        "Cumulative count of packets dropped while receiving",
+        |usage| usage.packets.map(|packets| packets.receive_dropped),
+    ),
+    ("container_network_transmit_packets_total", "Cumulative count of packets transmitted", |usage| {
+        usage.packets.map(|packets| packets.transmitted)
+    }),
+    (
+        "container_network_transmit_packets_dropped_total",
+        "Cumulative count of packets dropped while transmitting",
+        |usage| usage.packets.map(|packets| packets.transmit_dropped),
     ),
 ];
 
@@ -326,6 +344,7 @@ fn traffic(out: &mut String, node: &NodeUse, pods: &[PodUse]) {
             rx_errors: interface.rx_errors,
             tx_bytes: interface.tx_bytes,
             tx_errors: interface.tx_errors,
+            packets: Some(interface.packets),
         })
         .collect();
     for (name, help, pick) in TRAFFIC {
@@ -339,7 +358,7 @@ fn traffic(out: &mut String, node: &NodeUse, pods: &[PodUse]) {
                 ("namespace", namespace),
                 ("pod", pod),
             ];
-            family.sample(&labels, number(Some(pick(usage))));
+            family.sample(&labels, number(pick(usage)));
         };
         for usage in &of_node {
             sample("/", "", "", usage);

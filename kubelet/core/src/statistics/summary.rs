@@ -128,6 +128,7 @@ fn network(node: &NodeUse) -> Option<Value> {
             rx_errors: interface.rx_errors,
             tx_bytes: interface.tx_bytes,
             tx_errors: interface.tx_errors,
+            packets: Some(interface.packets),
         })
         .collect();
     let main = uses.iter().find(|usage| usage.name == node.default_interface).or(uses.first())?;

@@ -183,6 +183,10 @@ impl Machine for SimulatedMachine {
         Ok(Vec::new())
     }
 
+    async fn interfaces_of(&self, _pid: i32) -> Result<Vec<Interface>, MachineError> {
+        Ok(Vec::new())
+    }
+
     async fn default_route_addresses(&self) -> Result<Vec<IpAddr>, MachineError> {
         Ok(Vec::new())
     }
