@@ -2,7 +2,7 @@
 //! derived from it.
 
 use crate::context::{Context, Task};
-use crate::{lifecycle, nodes, policy, security, workloads};
+use crate::{lifecycle, nodes, policy, security, storage, workloads};
 
 /// One controller.
 pub struct Entry {
@@ -89,6 +89,30 @@ const ALL: &[Entry] = &[
         service_account: "node-controller",
         event_source: "taint-eviction-controller",
         start: nodes::taint_eviction::start,
+    },
+    Entry {
+        name: "ttl-controller",
+        aliases: &["ttl"],
+        on_by_default: true,
+        service_account: "ttl-controller",
+        event_source: "ttl-controller",
+        start: nodes::ttl::start,
+    },
+    Entry {
+        name: "persistentvolumeclaim-protection-controller",
+        aliases: &["pvc-protection"],
+        on_by_default: true,
+        service_account: "pvc-protection-controller",
+        event_source: "pvc-protection-controller",
+        start: storage::pvc_protection::start,
+    },
+    Entry {
+        name: "persistentvolume-protection-controller",
+        aliases: &["pv-protection"],
+        on_by_default: true,
+        service_account: "pv-protection-controller",
+        event_source: "pv-protection-controller",
+        start: storage::pv_protection::start,
     },
     Entry {
         name: "certificatesigningrequest-approving-controller",
@@ -258,13 +282,10 @@ const ABSENT: &[(&str, &[&str])] = &[
     ("replicationcontroller-controller", &["replicationcontroller"]),
     ("horizontal-pod-autoscaler-controller", &["horizontalpodautoscaling"]),
     ("podcertificaterequest-cleaner-controller", &[]),
-    ("ttl-controller", &["ttl"]),
     ("device-taint-eviction-controller", &[]),
     ("persistentvolume-binder-controller", &["persistentvolume-binder"]),
     ("persistentvolume-attach-detach-controller", &["attachdetach"]),
     ("persistentvolume-expander-controller", &["persistentvolume-expander"]),
-    ("persistentvolumeclaim-protection-controller", &["pvc-protection"]),
-    ("persistentvolume-protection-controller", &["pv-protection"]),
     ("podgroup-protection-controller", &[]),
     ("kube-apiserver-serving-clustertrustbundle-publisher-controller", &[]),
     ("ephemeral-volume-controller", &["ephemeral-volume"]),
@@ -366,9 +387,9 @@ mod tests {
         check("", Ok(false));
         check("replicaset", Ok(true));
         check("*,-replicaset", Ok(false));
-        check("*,-replicaset-controller,-ttl", Ok(false));
+        check("*,-replicaset-controller,-svm", Ok(false));
         check("*,nonsense", Err("\"nonsense\" is not in the list of known controllers"));
-        check("*,ttl", Err("can only be switched off (\"-ttl\")"));
+        check("*,svm", Err("can only be switched off (\"-svm\")"));
     }
 
     #[test]

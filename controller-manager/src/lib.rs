@@ -16,6 +16,7 @@ mod pods;
 mod policy;
 mod revisions;
 mod security;
+mod storage;
 mod workloads;
 
 pub use app::run;

@@ -3,6 +3,7 @@
 pub(crate) mod ipam;
 pub(crate) mod lifecycle;
 pub(crate) mod taint_eviction;
+pub(crate) mod ttl;
 
 use api_types::core::v1::{Node, ObjectReference};
 use runtime::Note;
