@@ -1,5 +1,6 @@
 //! The whole kubelet on a real containerd: a static pod without an API server, over a restart, to its removal.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -97,6 +98,18 @@ impl Node {
         }
     }
 
+    /// A pod with a container, limits and a volume.
+    fn write_manifest(&self) {
+        let manifest = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: web, namespace: kube-system}}\nspec:\n  hostNetwork: true\n  \
+             terminationGracePeriodSeconds: 2\n  containers:\n  - name: main\n    image: {BUSYBOX_IMAGE}\n    \
+             imagePullPolicy: Never\n    command: [sleep, '1000']\n    \
+             resources: {{requests: {{cpu: 10m}}, limits: {{memory: 32Mi}}}}\n    \
+             volumeMounts: [{{name: data, mountPath: /data}}]\n  volumes: [{{name: data, emptyDir: {{medium: Memory}}}}]\n"
+        );
+        std::fs::write(self.manifest(), manifest).expect("written");
+    }
+
     fn manifest(&self) -> PathBuf {
         self.directory.join("manifests/web.yaml")
     }
@@ -180,14 +193,7 @@ async fn a_static_pod_survives_the_kubelet() {
         return;
     }
     let node = Node::start(150).await;
-    let manifest = format!(
-        "apiVersion: v1\nkind: Pod\nmetadata: {{name: web, namespace: kube-system}}\nspec:\n  hostNetwork: true\n  \
-         terminationGracePeriodSeconds: 2\n  containers:\n  - name: main\n    image: {BUSYBOX_IMAGE}\n    \
-         imagePullPolicy: Never\n    command: [sleep, '1000']\n    \
-         resources: {{requests: {{cpu: 10m}}, limits: {{memory: 32Mi}}}}\n    \
-         volumeMounts: [{{name: data, mountPath: /data}}]\n  volumes: [{{name: data, emptyDir: {{medium: Memory}}}}]\n"
-    );
-    std::fs::write(node.manifest(), manifest).expect("written");
+    node.write_manifest();
     let kubelet = node.kubelet();
     let first = node.until("a running container", |known| running(known).len() == 1).await;
     pages(&node).await;
@@ -215,4 +221,44 @@ async fn a_static_pod_survives_the_kubelet() {
     kubelet.abort();
     let _ = kubelet.await;
     drop(node.containerd);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reboot_brings_static_pods_back() {
+    if !available() {
+        eprintln!("skipped: containerd, busybox and root are needed");
+        return;
+    }
+    let mut node = Node::start(151).await;
+    node.write_manifest();
+    let kubelet = node.kubelet();
+    let first = node.until("a running container", |known| running(known).len() == 1).await;
+    kubelet.abort();
+    let _ = kubelet.await;
+    node.containerd.reboot().await.expect("containerd starts again");
+
+    let kubelet = node.kubelet();
+    let again = node.until("a running container", |known| running(known).len() == 1).await;
+    // The one before counts as a restart; its sandbox is replaced, and the pod is the same.
+    assert_eq!(running(&again).iter().map(|known| known.attempt).collect::<Vec<_>>(), [1], "{again:#?}");
+    let sandboxes = node.runtime.list_sandboxes().await.expect("a list");
+    assert_eq!(sandboxes.iter().map(|known| known.attempt).max(), Some(1), "{sandboxes:#?}");
+    let uid = |known: &[ContainerSummary]| {
+        known
+            .iter()
+            .filter_map(|known| known.labels.get("io.kubernetes.pod.uid").cloned())
+            .collect::<BTreeSet<_>>()
+    };
+    assert_eq!(uid(&again), uid(&first));
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let pods = node.page("/pods").await;
+        if pods.contains(r#""restartCount":1"#) && pods.contains(r#""exitCode":"#) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "no restart is told of:\n{pods}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    kubelet.abort();
+    let _ = kubelet.await;
 }

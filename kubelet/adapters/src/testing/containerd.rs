@@ -52,13 +52,7 @@ impl TestContainerd {
         let bridge = format!("ctrdtest{index}");
         fs::write(directory.join("cni/10-test.conflist"), conflist(&bridge, index, &directory))?;
         fs::write(directory.join("config.toml"), configuration(&directory, free_port()?))?;
-        let log = fs::File::create(directory.join("log"))?;
-        let process = Command::new("containerd")
-            .arg("--config")
-            .arg(directory.join("config.toml"))
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()?;
+        let process = spawn(&directory)?;
         let running = TestContainerd { process, directory, bridge };
         running.wait_until_ready().await.map_err(|why| running.explain(why))?;
         let archive = running.directory.join("images.tar");
@@ -67,6 +61,32 @@ impl TestContainerd {
             .await
             .map_err(|error| running.explain(format!("{error:?}")))?;
         Ok(running)
+    }
+
+    /// Does to it what a reboot of the machine does: every container ends, and what is kept in memory is lost; what is
+    /// on disk stays.
+    ///
+    /// # Errors
+    /// What kept it from starting again, with the end of its log.
+    pub async fn reboot(&mut self) -> io::Result<()> {
+        self.end_shims();
+        kill(Pid::from_raw(self.process.id().cast_signed()), Signal::SIGKILL)?;
+        self.process.wait()?;
+        self.end_shims();
+        unmount_below(&self.directory);
+        for part in ["state", "addresses"] {
+            match fs::remove_dir_all(self.directory.join(part)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        fs::create_dir_all(self.directory.join("state"))?;
+        match fs::remove_file(self.socket()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        self.process = spawn(&self.directory)?;
+        self.wait_until_ready().await.map_err(|why| self.explain(why))
     }
 
     /// Its socket.
@@ -150,6 +170,16 @@ impl Drop for TestContainerd {
         let _ = fs::remove_dir_all(&self.directory);
         let _ = Command::new("ip").args(["link", "delete", &self.bridge]).stderr(Stdio::null()).status();
     }
+}
+
+fn spawn(directory: &Path) -> io::Result<Child> {
+    let log = fs::OpenOptions::new().create(true).append(true).open(directory.join("log"))?;
+    Command::new("containerd")
+        .arg("--config")
+        .arg(directory.join("config.toml"))
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
 }
 
 /// Kills a process and all its descendants, children last so that none is missed.
