@@ -12,6 +12,11 @@ use crate::{Error, Factory, Streams};
 
 /// Runs a command line with the streams of the process.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(failure) = commands::plugin::hand_over(&arguments) {
+        eprintln!("{}", failure.trim_end_matches('\n'));
+        return ExitCode::FAILURE;
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -95,7 +95,11 @@ async fn fields(object: &str, factory: &Factory) -> Result<String> {
     if name.contains('/') {
         return Err(message("arguments in resource/name form may not have more than one slash"));
     }
-    let found = factory.resource(kind).await?;
+    let found = factory.resource(kind).await.map_err(|error| match error {
+        // Upstream's lookup here ends in a line without a prefix.
+        crate::Error::Message(text) => crate::Error::Plain(text),
+        other => other,
+    })?;
     let (kind, version) = (&found.resource.kind, found.resource.api_version());
     Ok(format!("involvedObject.kind={kind},involvedObject.apiVersion={version},involvedObject.name={name}"))
 }

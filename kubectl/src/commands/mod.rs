@@ -62,6 +62,10 @@ verbs! {
     set "set" [] "Set specific features on objects";
     run "run" [] "Run a particular image on the cluster";
     expose "expose" [] "Take a replication controller, service, deployment or pod and expose it as a new Kubernetes service";
+    proxy "proxy" [] "Run a proxy to the Kubernetes API server";
+    plugin "plugin" [] "Provides utilities for interacting with plugins";
+    options "options" [] "Print the list of flags inherited by all commands";
+    kustomize "kustomize" [] "Build a kustomization target from a directory or URL (not part of this kubectl)";
     cp "cp" [] "Copy files and directories to and from containers";
     edit "edit" [] "Edit a resource on the server";
     diff "diff" [] "Diff the live version against a would-be applied version";

@@ -92,7 +92,10 @@ pub async fn run(args: Args, factory: &Factory, streams: &mut Streams) -> Result
             writeln!(streams.err, " {name}")?;
         }
     }
-    Error::from_list(failures.into_iter().map(message).collect()).map_or(Ok(0), Err)
+    match failures.is_empty() {
+        true => Ok(0),
+        false => Err(Error::Several(failures.into_iter().map(message).collect())),
+    }
 }
 
 fn suffix(dry_run: &str) -> &'static str {
@@ -201,7 +204,7 @@ mod tests {
         assert_eq!(out, "node/n cordoned\n");
         assert_eq!(
             err,
-            format!("error: unable to drain node \"n\" due to error: {reason}, continuing command...\nThere are pending nodes to be drained:\n n\nerror: {reason}\n")
+            format!("error: unable to drain node \"n\" due to error: {reason}, continuing command...\nThere are pending nodes to be drained:\n n\n{reason}\n")
         );
         assert_eq!(code, 1);
         let (code, out, err) = run(&server, &["drain", "n", "--force", "--dry-run=client"]).await;

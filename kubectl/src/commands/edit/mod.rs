@@ -143,8 +143,15 @@ impl Session<'_> {
             results = Results::default();
             match files::parse(&edited, "edited-file") {
                 Err(error) => {
-                    let text = cut(&error);
-                    results.reasons.push(Reason::new(format!("The edited file had a syntax error: {text}")));
+                    let Some(first) = self.targets.first() else { return Err(error) };
+                    let name = format!("{} {:?}", resource_shown(&first.found), first.name);
+                    let mut reason = Reason::new(format!("{name} was not valid"));
+                    reason.details.push(format!(
+                        "<nil>: Invalid value: \"The edited file failed validation\": {}",
+                        cut(&error)
+                    ));
+                    results.reasons.push(reason);
+                    writeln!(streams.err, "error: {name} is invalid")?;
                 }
                 Ok(manifests) => {
                     let objects = manifests.into_iter().map(|manifest| manifest.object).collect();
@@ -278,10 +285,11 @@ fn refused(error: &Error, target: &Target, results: &mut Results) -> String {
     }
 }
 
-/// An error without upstream's prefix of errors.
+/// What is wrong with a text, without where it was read from.
 fn cut(error: &Error) -> String {
     let text = error.report();
-    text.strip_prefix("error: ").unwrap_or(&text).to_owned()
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    text.find("yaml: ").and_then(|at| text.get(at..)).unwrap_or(text).to_owned()
 }
 
 /// Says where the user's work is before a failure ends the command.

@@ -86,7 +86,7 @@ impl ServiceFacts {
         let several = self.ports.contains(',');
         for (at, text) in self.ports.split(',').enumerate() {
             let port: i32 = text.parse().map_err(|_| {
-                message(format!("strconv.Atoi: parsing {text:?}: invalid syntax: ports are whole numbers"))
+                message(format!("strconv.Atoi: parsing {text:?}: invalid syntax"))
             })?;
             let entry = |name: String, protocol: &str| {
                 let mut entry = json!({"port": port, "protocol": protocol, "targetPort": self.target(port)});

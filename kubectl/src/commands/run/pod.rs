@@ -69,7 +69,7 @@ pub fn generate(args: &Args, name: &str, arguments: &[String]) -> Result<Value> 
     }
     if !args.port.is_empty() {
         let port: i32 = args.port.parse().map_err(|_| {
-            message(format!("strconv.Atoi: parsing {:?}: invalid syntax: --port is a whole number", args.port))
+            message(format!("strconv.Atoi: parsing {:?}: invalid syntax", args.port))
         })?;
         container["ports"] = json!([{"containerPort": port}]);
     }

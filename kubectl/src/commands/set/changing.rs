@@ -107,7 +107,9 @@ impl Common {
                 Ok(Outcome::Nothing) => continue,
                 Ok(Outcome::ChangedBut(more)) => errors.extend(more),
                 Err(error) => {
-                    let name = format!("{}/{}", target.found.resource.plural, target.name);
+                    let resource = &target.found.resource;
+                    let kind = if self.local { resource.kind.to_lowercase() } else { resource.plural.clone() };
+                    let name = format!("{kind}/{}", target.name);
                     errors.push(if words.failed.is_empty() { error } else { message(format!("{name} {error}")) });
                     continue;
                 }

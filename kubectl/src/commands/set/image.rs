@@ -24,12 +24,8 @@ const WORDS: Words = Words {
 pub async fn run(args: Args, factory: &Factory, streams: &mut Streams) -> Result<i32> {
     let (resources, images) = pairs::split(&args.resources, "image")?;
     let images = pairs::parse(images, "image")?;
+    let objects = args.common.objects(resources, factory, streams).await?;
     args.common.check()?;
-    if resources.is_empty() && args.common.files.is_empty() {
-        return Err(message(
-            "one or more resources must be specified as <resource> <name> or <resource>/<name>",
-        ));
-    }
     if images.is_empty() {
         return Err(message("at least one image update is required"));
     }
@@ -38,7 +34,6 @@ pub async fn run(args: Args, factory: &Factory, streams: &mut Streams) -> Result
             "all containers are already specified by *, but saw more than one container_name=container_image pairs",
         ));
     }
-    let objects = args.common.objects(resources, factory, streams).await?;
     args.common
         .write(objects, WORDS, factory, streams, |object| {
             let spec = pod_spec(object)?;

@@ -44,7 +44,8 @@ pub async fn run(args: Args, factory: &Factory, streams: &mut Streams) -> Result
         .write(objects, WORDS, factory, streams, |object| {
             let chosen = containers(pod_spec(object)?, &args.pattern);
             if chosen.is_empty() {
-                return Err(message(format!("unable to find container named {}", args.pattern)));
+                let missing = message(format!("error: unable to find container named {}", args.pattern));
+                return Ok(Outcome::ChangedBut(vec![missing]));
             }
             for container in chosen {
                 for (field, quantities) in wanted.iter().filter(|(_, quantities)| !quantities.is_empty()) {

@@ -109,9 +109,12 @@ async fn taint(
         }
     }
     let (operation, list) = taints::reorganized(&present, added, removed, args.overwrite)
-        .map_err(|problems| match problems.as_slice() {
-            [one] => message(one),
-            several => message(format!("[{}]", several.join(", "))),
+        .map_err(|problems| {
+            let mut problems: Vec<Error> = problems.into_iter().map(message).collect();
+            match problems.pop() {
+                Some(one) if problems.is_empty() => one,
+                last => Error::Several(problems.into_iter().chain(last).collect()),
+            }
         })?;
     let mut after = before.clone();
     let spec = values::map_at(&mut after, &["spec"]);
@@ -122,7 +125,9 @@ async fn taint(
     }
     let patch = crate::commands::set::difference(before, &after)?;
     let made = send_patch(target, before, &patch, "", &args.field_manager, &args.change, factory).await?;
-    args.change.report(made, operation, streams)
+    // As upstream: this line says nothing of a dry run.
+    let change = ChangeArgs { dry_run: "none".to_owned(), ..args.change.clone() };
+    change.report(made, operation, streams)
 }
 
 #[cfg(test)]
