@@ -71,12 +71,12 @@ fn changed_condition(
         message: format!(
             "This FlowSchema references the PriorityLevelConfiguration object named {level:?} {fate}"
         ),
-        last_transition_time: now.clone(),
+        last_transition_time: *now,
     };
     let present = present.iter().find(|condition| condition.type_ == DANGLING);
     // Another text is no transition.
     if let Some(present) = present.filter(|present| present.status == wanted.status) {
-        wanted.last_transition_time = present.last_transition_time.clone();
+        wanted.last_transition_time = present.last_transition_time;
     }
     (present != Some(&wanted)).then_some(wanted)
 }

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use serde_json::json;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Subscriber;
-use tracing::{Event, Metadata};
+use tracing::{Dispatch, Event, Metadata};
 
 use super::support::TestServer;
 
@@ -51,7 +51,11 @@ const POLICY: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level
 async fn a_request_passes_the_documented_stations_in_order() {
     let stations = Stations::default();
     // The runtime of this test has one thread, so what the server does is seen here and nothing else is.
-    let _seen_by = tracing::subscriber::set_default(stations.clone());
+    let seen_by = Dispatch::new(stations.clone());
+    // While there is one subscriber only, the thread that first comes by a span decides for all whether it is wanted:
+    // other tests, which have none, would decide for this one. A second one makes each ask both.
+    let _another = Dispatch::new(Stations::default());
+    let _guard = tracing::dispatcher::set_default(&seen_by);
     let server = TestServer::start(|options, folder| {
         let policy = folder.join("policy.yaml");
         std::fs::write(&policy, POLICY).unwrap();
