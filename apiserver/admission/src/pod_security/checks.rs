@@ -6,25 +6,24 @@ use super::levels::{Level, Standard, Version};
 use super::subject::{Finding, Subject};
 use super::{baseline, restricted};
 
+/// A form of a check and the minor version it came with.
+pub(super) type Form = (u32, fn(Subject<'_>) -> Option<Finding>);
+
 /// One check in the forms it has had.
 pub(super) struct Check {
     pub id: &'static str,
     pub level: Level,
-    /// Each form with the minor version it came with, oldest first.
-    pub forms: &'static [(u32, fn(Subject<'_>) -> Option<Finding>)],
+    /// All forms, oldest first.
+    pub forms: &'static [Form],
     /// The weaker check of the baseline that this one makes superfluous.
     pub replaces: &'static str,
 }
 
-const fn baseline(id: &'static str, forms: &'static [(u32, fn(Subject<'_>) -> Option<Finding>)]) -> Check {
+const fn baseline(id: &'static str, forms: &'static [Form]) -> Check {
     Check { id, level: Level::Baseline, forms, replaces: "" }
 }
 
-const fn restricted(
-    id: &'static str,
-    forms: &'static [(u32, fn(Subject<'_>) -> Option<Finding>)],
-    replaces: &'static str,
-) -> Check {
+const fn restricted(id: &'static str, forms: &'static [Form], replaces: &'static str) -> Check {
     Check { id, level: Level::Restricted, forms, replaces }
 }
 
