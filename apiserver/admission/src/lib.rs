@@ -3,12 +3,14 @@
 //! A write asks every plugin twice: [`Plugin::admit`] may change the object and runs before the strategy of the
 //! resource, [`Plugin::validate`] judges the final object right before it is stored.
 
+pub mod always_pull_images;
 mod attributes;
 pub mod certificates;
 pub mod claim_resize;
 mod configuration;
 pub mod default_class;
 pub mod default_toleration_seconds;
+pub mod deny_service_external_ips;
 pub mod limit_ranger;
 mod lookup;
 pub mod namespace_lifecycle;

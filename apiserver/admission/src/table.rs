@@ -8,11 +8,13 @@ use apiserver_auth::authz::Authorizer;
 use component_base::metrics::Metrics;
 use serde_json::Value;
 
+use crate::always_pull_images::AlwaysPullImages;
 use crate::certificates::{CertificateApproval, CertificateSigning, CertificateSubjectRestriction};
 use crate::claim_resize::PersistentVolumeClaimResize;
 use crate::configuration::ConfigurationError;
 use crate::default_class::{DefaultIngressClass, DefaultStorageClass};
 use crate::default_toleration_seconds::DefaultTolerationSeconds;
+use crate::deny_service_external_ips::DenyServiceExternalIPs;
 use crate::limit_ranger::LimitRanger;
 use crate::lookup::Lookup;
 use crate::namespace_lifecycle::NamespaceLifecycle;
@@ -101,7 +103,7 @@ static ALL: [Row; 41] = [
         Arc::new(NodeRestriction::new(means.lookup.clone(), Arc::clone(&means.authorizer)))
     }),
     on("TaintNodesByCondition", |_| Arc::new(TaintNodesByCondition)),
-    absent_off("AlwaysPullImages"),
+    off("AlwaysPullImages", |_| Arc::new(AlwaysPullImages)),
     absent_off("ImagePolicyWebhook"),
     configured("PodSecurity", |means, value| {
         let configuration = value.map(pod_security::Configuration::read).transpose()?.unwrap_or_default();
@@ -129,7 +131,7 @@ static ALL: [Row; 41] = [
     absent_on("ClusterTrustBundleAttest"),
     on("CertificateSubjectRestriction", |_| Arc::new(CertificateSubjectRestriction)),
     on("DefaultIngressClass", |means| Arc::new(DefaultIngressClass::new(means.lookup.clone()))),
-    absent_off("DenyServiceExternalIPs"),
+    off("DenyServiceExternalIPs", |_| Arc::new(DenyServiceExternalIPs)),
     on("PodTopologyLabels", |means| Arc::new(PodTopologyLabels::new(means.lookup.clone()))),
     // Of a feature that is off.
     absent_on("PodGroupWorkloadExists"),

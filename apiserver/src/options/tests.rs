@@ -64,6 +64,9 @@ fn broken_combinations_are_listed() {
     check_broken(&["--kubelet-preferred-address-types=Other"], "unknown type \"Other\"");
     check_broken(&["--service-cluster-ip-range=10.0.0.0/8"], "the mask must be >= 12");
     check_broken(&["--audit-log-path=-"], "--audit-policy-file");
+    check_broken(&["--enable-admission-plugins=Nonsense"], "plugin \"Nonsense\" is unknown; known are ");
+    check_broken(&["--enable-admission-plugins=ImagePolicyWebhook"], "is not part of this program");
+    check_broken(&["--disable-admission-plugins=Nonsense"], "disable-admission-plugins plugin \"Nonsense\"");
     check_broken(&["--tls-sni-cert-key=only"], "comma separated certificate and key");
     let nothing = parse(&[]).unwrap().broken_rules(false);
     assert!(nothing.iter().any(|rule| rule == "--etcd-servers must be specified"), "{nothing:?}");

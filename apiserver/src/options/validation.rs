@@ -91,6 +91,9 @@ impl Options {
         if modes.iter().all(|mode| mode.is_empty()) {
             broken.push("at least one authorization-mode must be passed".to_string());
         }
+        let (enabled, disabled) =
+            (&self.generic.enable_admission_plugins, &self.generic.disable_admission_plugins);
+        broken.extend(apiserver_admission::select(enabled, disabled).err().unwrap_or_default());
         for wanted in &self.kubelet.kubelet_preferred_address_types {
             if !ADDRESS_TYPES.contains(&wanted.as_str()) {
                 broken.push(format!(
