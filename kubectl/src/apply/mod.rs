@@ -11,7 +11,7 @@ use crate::{Result, values};
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// The manifest as it is remembered: without the annotation itself, keys sorted, a newline at the end.
-fn remembered(manifest: &Value) -> String {
+pub fn remembered(manifest: &Value) -> String {
     let mut bare = manifest.clone();
     if let Some(annotations) = bare.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
         annotations.shift_remove(LAST_APPLIED);

@@ -1,5 +1,9 @@
 //! `kubectl apply`: makes the cluster agree with manifests.
 
+mod last_applied;
+mod prune;
+
+use std::collections::BTreeSet;
 use std::io::Write as _;
 
 use client::{PatchParams, WriteParams};
@@ -16,6 +20,7 @@ const CONFLICT_RETRIES: usize = 5;
 
 /// Arguments of `apply`.
 #[derive(Clone, Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
     #[command(flatten)]
     pub files: FileArgs,
@@ -39,23 +44,65 @@ pub struct Args {
     /// Must be one of: strict (or true), warn, ignore (or false)
     #[arg(long, default_value = "strict", num_args = 0..=1, require_equals = true, default_missing_value = "strict", value_parser = super::parse_validation)]
     pub validate: String,
-    /// Pruning is not supported: delete the objects by name or label
-    #[arg(long, value_parser = refuse_prune, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub prune: Option<bool>,
+    /// Automatically delete resource objects, that do not appear in the configs and are created by apply
+    #[arg(long)]
+    pub prune: bool,
+    /// Overwrite the default allowlist with <group/version/kind> for --prune
+    #[arg(long, value_delimiter = ',', action = clap::ArgAction::Append)]
+    pub prune_allowlist: Vec<String>,
+    /// Select all resources in the namespace of the specified resource types, for --prune
+    #[arg(long)]
+    pub all: bool,
+    /// How dependents of pruned objects are deleted: background, orphan or foreground
+    #[arg(long, default_value = "background", value_parser = ["background", "orphan", "foreground"])]
+    pub cascade: String,
+    /// Period of time in seconds given to a pruned object to terminate gracefully; ignored if negative
+    #[arg(long, default_value_t = -1, allow_negative_numbers = true)]
+    pub grace_period: i64,
+    #[command(subcommand)]
+    pub what: Option<last_applied::What>,
 }
 
-fn refuse_prune(text: &str) -> std::result::Result<bool, String> {
-    match component_base::flags::parse_bool(text)? {
-        false => Ok(false),
-        true => Err("pruning is not supported by this kubectl: delete what left the manifests with 'kubectl delete'".to_owned()),
+impl Args {
+    fn prune(&self) -> prune::Prune<'_> {
+        let propagation = match self.cascade.as_str() {
+            "orphan" => "Orphan",
+            "foreground" => "Foreground",
+            _ => "Background",
+        };
+        prune::Prune {
+            allowlist: &self.prune_allowlist,
+            selector: &self.selector,
+            propagation,
+            grace_period: self.grace_period,
+            change: &self.change,
+        }
+    }
+
+    /// Refuses flags that contradict each other over pruning.
+    fn check_pruning(&self) -> Result<()> {
+        if !self.prune {
+            return Ok(());
+        }
+        if self.selector.is_empty() && !self.all {
+            return Err(message("all resources selected for prune without explicitly passing --all. To prune all resources, pass the --all flag. If you did not mean to prune all resources, specify a label selector"));
+        }
+        if self.server_side {
+            return Err(message("--prune is in alpha and doesn't currently work on objects created by server-side apply"));
+        }
+        Ok(())
     }
 }
 
 /// Runs `apply`.
 pub async fn run(args: Args, factory: &Factory, streams: &mut Streams) -> Result<i32> {
+    if let Some(what) = args.what {
+        return last_applied::run(what, factory, streams).await;
+    }
     if args.files.is_empty() {
         return Err(message("must specify one of -f and -k"));
     }
+    args.check_pruning()?;
     if args.force_conflicts && !args.server_side {
         return Err(message("--force-conflicts only works with --server-side"));
     }
@@ -68,17 +115,27 @@ pub async fn run(args: Args, factory: &Factory, streams: &mut Streams) -> Result
     if targets.is_empty() {
         return Err(message("no objects passed to apply"));
     }
+    let prunable = if args.prune { args.prune().resources(factory).await? } else { Vec::new() };
+    let (mut namespaces, mut kept) = (BTreeSet::new(), BTreeSet::new());
     let mut errors = Vec::new();
     for target in targets {
+        namespaces.extend(target.namespace.clone());
         let outcome = if args.server_side {
             server_side(&args, &target, factory, mode).await
         } else {
             client_side(&args, &target, factory, mode, streams).await
         };
         match outcome {
-            Ok((object, operation)) => args.change.report(object, operation, streams)?,
+            Ok((object, operation)) => {
+                kept.insert(values::text(&object, "/metadata/uid").to_owned());
+                args.change.report(object, operation, streams)?;
+            }
             Err(error) => errors.push(error),
         }
+    }
+    // What could not be applied must not be taken for what is gone.
+    if args.prune && errors.is_empty() {
+        args.prune().run(&prunable, &namespaces, &kept, factory, streams).await?;
     }
     Error::from_list(errors).map_or(Ok(0), Err)
 }

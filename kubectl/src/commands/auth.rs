@@ -89,11 +89,13 @@ async fn can_i(can: &CanI, factory: &Factory, streams: &mut Streams) -> Result<i
         spec["resourceAttributes"] = json!({"namespace": namespace, "verb": verb, "group": group, "resource": plural,
             "subresource": can.subresource, "name": name});
     }
-    let body = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": spec});
+    let body =
+        json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": spec});
     let answer = review("selfsubjectaccessreviews.authorization.k8s.io", &body, factory).await?;
     let allowed = values::flag(&answer, "/status/allowed");
     if !can.quiet {
-        let (reason, problem) = (values::text(&answer, "/status/reason"), values::text(&answer, "/status/evaluationError"));
+        let (reason, problem) =
+            (values::text(&answer, "/status/reason"), values::text(&answer, "/status/evaluationError"));
         let mut line = if allowed { "yes".to_owned() } else { "no".to_owned() };
         if !allowed && !reason.is_empty() {
             line.push_str(&format!(" - {reason}"));
@@ -113,26 +115,13 @@ async fn list(can: &CanI, factory: &Factory, streams: &mut Streams) -> Result<i3
     let body = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview",
         "spec": {"namespace": factory.namespace()?}});
     let answer = review("selfsubjectrulesreviews.authorization.k8s.io", &body, factory).await?;
-    let texts = |rule: &Value, pointer: &str| -> Vec<String> { values::list(rule, pointer).iter().map(values::plain).collect() };
-    let brackets = |list: Vec<String>| format!("[{}]", list.join(" "));
+    let rules =
+        ["/status/resourceRules", "/status/nonResourceRules"].map(|pointer| values::list(&answer, pointer));
     let mut rows = Vec::new();
     if !can.no_headers {
         rows.push(["Resources", "Non-Resource URLs", "Resource Names", "Verbs"].map(str::to_owned).to_vec());
     }
-    for rule in values::list(&answer, "/status/resourceRules") {
-        let verbs = brackets(texts(rule, "/verbs"));
-        for group in texts(rule, "/apiGroups") {
-            for resource in texts(rule, "/resources") {
-                let dot = if group.is_empty() { "" } else { "." };
-                let names = brackets(texts(rule, "/resourceNames"));
-                rows.push(vec![format!("{resource}{dot}{group}"), "[]".to_owned(), names, verbs.clone()]);
-            }
-        }
-    }
-    for rule in values::list(&answer, "/status/nonResourceRules") {
-        let urls = brackets(texts(rule, "/nonResourceURLs"));
-        rows.push(vec![String::new(), urls, "[]".to_owned(), brackets(texts(rule, "/verbs"))]);
-    }
+    rows.extend(crate::describe::roles::rows(&json!({"rules": rules.concat()})).into_iter().map(Vec::from));
     write!(streams.out, "{}", tabs::render(&rows))?;
     Ok(0)
 }
@@ -146,7 +135,8 @@ async fn who_am_i(who: &WhoAmI, factory: &Factory, streams: &mut Streams) -> Res
         return Ok(0);
     }
     let mut rows = vec![vec!["ATTRIBUTE".to_owned(), "VALUE".to_owned()]];
-    let brackets = |list: &[Value]| format!("[{}]", list.iter().map(values::plain).collect::<Vec<_>>().join(" "));
+    let brackets =
+        |list: &[Value]| format!("[{}]", list.iter().map(values::plain).collect::<Vec<_>>().join(" "));
     let mut add = |name: &str, value: String| {
         if !value.is_empty() && value != "[]" {
             rows.push(vec![name.to_owned(), value]);

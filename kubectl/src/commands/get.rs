@@ -372,7 +372,14 @@ impl Get<'_> {
         let path = query(&[("watch", "true"), ("resourceVersion", &version)]);
         let accept = if self.format.is_structured() { "application/json" } else { self.accept() };
         let mut lines = super::json_stream(self.factory.client()?, &path, accept).await?;
-        while let Some(event) = lines.next().await {
+        let end = self.factory.options().timeout().map_err(message)?.map(|limit| tokio::time::Instant::now() + limit);
+        loop {
+            let next = match end {
+                // `--request-timeout` ends a watch as it ends any request.
+                Some(end) => tokio::time::timeout_at(end, lines.next()).await.unwrap_or_default(),
+                None => lines.next().await,
+            };
+            let Some(event) = next else { break };
             let mut event = event?;
             let kind = values::text(&event, "/type").to_owned();
             let object = event.get_mut("object").map(Value::take).unwrap_or_default();

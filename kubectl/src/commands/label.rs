@@ -79,6 +79,17 @@ pub async fn run_with(words: &Words, args: Args, factory: &Factory, streams: &mu
     let split = args.resources.iter().position(is_change).unwrap_or(args.resources.len());
     let (resources, changes) = args.resources.split_at(split);
     let changes = changes.iter().map(|text| parse(words, text)).collect::<Result<Vec<_>>>()?;
+    let both = |key: &str| changes.iter().any(|(other, value)| other == key && value.is_some());
+    let removed = changes.iter().filter(|(key, value)| value.is_none() && both(key));
+    let removed: Vec<&str> = removed.map(|(key, _)| key.as_str()).collect();
+    if !removed.is_empty() {
+        return Err(message(if words.noun == "label" {
+            "can not both modify and remove a label in the same command".to_owned()
+        } else {
+            let removed = removed.join(", ");
+            format!("can not both modify and remove the following annotation(s) in the same command: {removed}")
+        }));
+    }
     if changes.is_empty() && !args.list {
         return Err(message(format!("at least one {} update is required", words.noun)));
     }
@@ -151,8 +162,9 @@ fn plan(
     let (mut fields, mut notes) = (Map::new(), Vec::new());
     for (key, value) in changes {
         match (value, present.get(key)) {
-            (None, None) => notes.push(format!("{} {key:?} not found.", words.noun)),
-            (None, Some(_)) => {
+            (None, None) if words.noun == "label" => notes.push(format!("{} {key:?} not found.", words.noun)),
+            // Upstream says nothing of annotations that are not there.
+            (None, _) => {
                 fields.insert(key.clone(), Value::Null);
             }
             (Some(value), Some(old)) if old.as_str() == Some(value) => {}

@@ -53,9 +53,9 @@ pub fn selector_of(object: &Value) -> Option<String> {
     (!text.is_empty() && text != "<none>").then_some(text)
 }
 
-/// Names of the containers of a pod, in the order init, regular, ephemeral.
+/// Names of the containers of a pod, in the order regular, ephemeral, init.
 pub fn containers(pod: &Value) -> Vec<&str> {
-    let lists = ["/spec/initContainers", "/spec/containers", "/spec/ephemeralContainers"];
+    let lists = ["/spec/containers", "/spec/ephemeralContainers", "/spec/initContainers"];
     lists
         .into_iter()
         .flat_map(|pointer| values::list(pod, pointer))
@@ -110,7 +110,7 @@ mod tests {
         let (name, note) = container(&pod, None).expect("a container");
         assert_eq!(
             (name.as_str(), note.as_deref()),
-            ("a", Some("Defaulted container \"a\" out of: i (init), a, b"))
+            ("a", Some("Defaulted container \"a\" out of: a, b, i (init)"))
         );
         assert!(container(&pod, Some("x")).is_err());
         pod["metadata"]["annotations"] = json!({DEFAULT_CONTAINER: "b"});

@@ -141,7 +141,7 @@ async fn chosen(which: &Which, factory: &Factory, streams: &mut Streams) -> Resu
     }
     for target in &targets {
         if !["deployments", "daemonsets", "statefulsets"].contains(&target.found.resource.plural.as_str()) {
-            return Err(message(format!("{} is not supported by rollout", target.shown())));
+            return Err(message(format!("no status viewer has been implemented for {}", target.found.resource.kind)));
         }
     }
     Ok(targets)
@@ -303,7 +303,9 @@ async fn show_history(history: &History, target: &Target, factory: &Factory, str
         let pointers = ["/spec/template", "/data/spec/template"];
         let template = pointers.iter().find_map(|pointer| revision.object.pointer(pointer)).cloned().unwrap_or_default();
         writeln!(streams.out, "{} with revision #{}", target.shown(), revision.number)?;
-        write!(streams.out, "Pod Template:\n{}", crate::print::structured::yaml(&template))?;
+        let mut page = crate::describe::Page::new(jiff::Timestamp::now(), jiff::tz::TimeZone::system());
+        crate::describe::template::describe(&json!({"template": template}), "/template", &mut page);
+        writeln!(streams.out, "{}", page.finish().trim_end_matches('\n'))?;
         return Ok(());
     }
     if list.is_empty() {
@@ -330,7 +332,7 @@ async fn roll_back(undo: &Undo, target: &Target, factory: &Factory, streams: &mu
     };
     let Some(revision) = wanted else {
         return Err(message(match undo.to_revision {
-            0 => format!("no rollout history found for {}", target.shown()),
+            0 => format!("no rollout history found for {} {:?}", target.found.resource.kind.to_lowercase(), target.name),
             number => format!("unable to find specified revision {number} in history"),
         }));
     };

@@ -133,7 +133,9 @@ pub async fn run(args: Args, factory: &Factory, streams: &mut Streams) -> Result
     let mut errors = Vec::new();
     for target in targets {
         match until(&target, &goal, deadline, factory).await {
-            Ok(()) => {
+            // Nothing is said of what was not there to begin with.
+            Ok(false) => {}
+            Ok(true) => {
                 let said = match goal {
                     Goal::Delete => "deleted",
                     Goal::Create | Goal::Condition(..) | Goal::Path(..) => "condition met",
@@ -166,10 +168,11 @@ async fn targets(choice: &Choice<'_>, goal: &Goal, deadline: tokio::time::Instan
     }
 }
 
-async fn until(target: &Target, goal: &Goal, deadline: tokio::time::Instant, factory: &Factory) -> Result<()> {
+async fn until(target: &Target, goal: &Goal, deadline: tokio::time::Instant, factory: &Factory) -> Result<bool> {
     // An object deleted and made again under its name is gone all the same.
     let mut uid: Option<String> = target.manifest.as_ref().map(|live| values::text(live, "/metadata/uid").to_owned());
     uid = uid.filter(|uid| !uid.is_empty());
+    let mut seen = target.manifest.is_some();
     loop {
         let live = match target.get(factory).await {
             Ok(live) => Some(live),
@@ -179,13 +182,17 @@ async fn until(target: &Target, goal: &Goal, deadline: tokio::time::Instant, fac
         if let (Goal::Delete, Some(live)) = (goal, &live) {
             let now = values::text(live, "/metadata/uid").to_owned();
             if *uid.get_or_insert_with(|| now.clone()) != now {
-                return Ok(());
+                return Ok(true);
             }
         }
+        seen |= live.is_some();
         if goal.reached(live.as_ref())? {
-            return Ok(());
+            return Ok(seen);
         }
         if tokio::time::Instant::now() >= deadline {
+            if *goal == Goal::Create {
+                return Err(message("timed out waiting for the condition"));
+            }
             return Err(message(format!("timed out waiting for the condition on {}/{}", target.found.resource.plural, target.name)));
         }
         tokio::time::sleep(POLL).await;

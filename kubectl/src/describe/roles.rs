@@ -23,12 +23,20 @@ pub fn role(role: &Value, _: &Around, page: &mut Page) -> Result<()> {
     page.line(0, "PolicyRule:");
     page.row(1, ["Resources", "Non-Resource URLs", "Resource Names", "Verbs"]);
     page.row(1, ["---------", "-----------------", "--------------", "-----"]);
-    let list = |texts: &[String]| format!("[{}]", texts.join(" "));
-    for rule in rules(role) {
-        let resource = combined(rule.resource.as_deref(), rule.group.as_deref());
-        page.row(1, [&resource, &list(&rule.urls), &list(&rule.names), &list(&rule.verbs)]);
+    for row in rows(role) {
+        page.line(1, &row.join("\t"));
     }
     Ok(())
+}
+
+/// Resource, URLs, names and verbs of the rules at `/rules`, taken apart and gathered.
+pub fn rows(role: &Value) -> Vec<[String; 4]> {
+    let list = |texts: &[String]| format!("[{}]", texts.join(" "));
+    let row = |rule: Rule| {
+        let resource = combined(rule.resource.as_deref(), rule.group.as_deref());
+        [resource, list(&rule.urls), list(&rule.names), list(&rule.verbs)]
+    };
+    rules(role).into_iter().map(row).collect()
 }
 
 /// The rules taken apart by resource and name, with the verbs of each together, in upstream's order.
