@@ -195,6 +195,14 @@ const ALL: &[Entry] = &[
         start: workloads::replicaset::start,
     },
     Entry {
+        name: "replicationcontroller-controller",
+        aliases: &["replicationcontroller"],
+        on_by_default: true,
+        service_account: "replication-controller",
+        event_source: "replication-controller",
+        start: workloads::replicaset::start_replication,
+    },
+    Entry {
         name: "endpointslice-controller",
         aliases: &["endpointslice"],
         on_by_default: true,
@@ -279,7 +287,6 @@ const ALL: &[Entry] = &[
 
 /// Controllers of upstream that this program does not have: they can be switched off, not on.
 const ABSENT: &[(&str, &[&str])] = &[
-    ("replicationcontroller-controller", &["replicationcontroller"]),
     ("horizontal-pod-autoscaler-controller", &["horizontalpodautoscaling"]),
     ("podcertificaterequest-cleaner-controller", &[]),
     ("device-taint-eviction-controller", &[]),

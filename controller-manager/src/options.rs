@@ -79,6 +79,9 @@ pub struct Concurrency {
     /// Replica sets synced at once
     #[arg(long, default_value_t = 5)]
     pub concurrent_replicaset_syncs: usize,
+    /// Replication controllers synced at once
+    #[arg(long, default_value_t = 5)]
+    pub concurrent_rc_syncs: usize,
     /// Deployments synced at once
     #[arg(long, default_value_t = 5)]
     pub concurrent_deployment_syncs: usize,

@@ -1,13 +1,14 @@
-//! Keeps as many pods of a template as a ReplicaSet asks for (`pkg/controller/replicaset`).
+//! Keeps as many pods of a template as a ReplicaSet or a ReplicationController asks for
+//! (`pkg/controller/replicaset`, `pkg/controller/replication`).
 
 mod gather;
+mod kinds;
 mod plan;
 #[cfg(test)]
 mod tests;
 
 use api_types::apps::v1::ReplicaSet;
-use api_types::core::v1::Pod;
-use machinery::selectors::labels::Selector;
+use api_types::core::v1::{Pod, ReplicationController};
 use rules::meta::controller_of;
 use runtime::controller::{controller_keys, enqueue, enqueue_self};
 use runtime::plan::Kind;
@@ -18,36 +19,48 @@ use crate::context::{Context, Task};
 use crate::controllers::Entry;
 use crate::ownership::{BY_OWNER_OR_ORPHAN, owner_or_orphan};
 
-use gather::ReplicaSets;
+use gather::Replicators;
+use kinds::Replicator;
 
 /// Subscribes to ReplicaSets and pods.
 pub(crate) fn start(context: &Context, entry: &Entry) -> anyhow::Result<Option<Task>> {
-    let sets = context.informers.indexed::<ReplicaSet>(BY_OWNER_OR_ORPHAN, owner_or_orphan);
+    let workers = context.options.concurrency.concurrent_replicaset_syncs;
+    start_for::<ReplicaSet>(context, entry, "replicaset", workers)
+}
+
+/// Subscribes to ReplicationControllers and pods.
+pub(crate) fn start_replication(context: &Context, entry: &Entry) -> anyhow::Result<Option<Task>> {
+    let workers = context.options.concurrency.concurrent_rc_syncs;
+    start_for::<ReplicationController>(context, entry, "replicationmanager", workers)
+}
+
+fn start_for<K: Replicator>(
+    context: &Context,
+    entry: &Entry,
+    queue: &str,
+    workers: usize,
+) -> anyhow::Result<Option<Task>> {
+    let sets = context.informers.indexed::<K>(BY_OWNER_OR_ORPHAN, owner_or_orphan);
     let pods = context.pods();
-    let queue = context.queue("replicaset");
+    let queue = context.queue(queue);
     enqueue_self(&sets, &queue);
     let known = sets.clone();
     enqueue(&pods, &queue, move |event| keys_of_pod(event, &known));
-    let controller = ReplicaSets { sets: sets.clone(), pods: pods.clone() };
-    let driver = context
-        .driver(entry, controller, queue)?
-        .workers(context.options.concurrency.concurrent_replicaset_syncs)
-        .waits_for(&sets)
-        .waits_for(&pods);
+    let controller = Replicators { sets: sets.clone(), pods: pods.clone() };
+    let driver = context.driver(entry, controller, queue)?.workers(workers).waits_for(&sets).waits_for(&pods);
     Ok(Some(context.task(driver)))
 }
 
-/// The owner, before and after; for an orphan every ReplicaSet that might adopt it.
-fn keys_of_pod(event: &Event<Pod>, sets: &Store<ReplicaSet>) -> Vec<ObjectKey> {
-    let mut keys = controller_keys(event, Kind::of::<ReplicaSet>());
+/// The owner, before and after; for an orphan every one that might adopt it.
+fn keys_of_pod<K: Replicator>(event: &Event<Pod>, sets: &Store<K>) -> Vec<ObjectKey> {
+    let mut keys = controller_keys(event, Kind::of::<K>());
     let metadata = &event.object().metadata;
     let is_gone = matches!(event, Event::Deleted(_)) || metadata.deletion_timestamp.is_some();
     if controller_of(metadata).is_none() && !is_gone {
         let adopters = sets.by_index(BY_NAMESPACE, &metadata.namespace).into_iter().filter(|set| {
-            Selector::from_label_selector(set.spec.selector.as_deref())
-                .is_ok_and(|selector| !selector.is_empty() && selector.matches(&metadata.labels))
+            set.selector().is_some_and(|selector| !selector.is_empty() && selector.matches(&metadata.labels))
         });
-        keys.extend(adopters.map(|set| ObjectKey::of(&set.metadata)));
+        keys.extend(adopters.map(|set| ObjectKey::of(set.metadata())));
     }
     keys
 }

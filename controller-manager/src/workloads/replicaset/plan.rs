@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use api_types::apps::v1::{ReplicaSet, ReplicaSetCondition, ReplicaSetStatus};
+use api_types::apps::v1::{ReplicaSetCondition, ReplicaSetStatus};
 use api_types::core::v1::Pod;
 use jiff::Timestamp;
 use machinery::Time;
@@ -14,6 +14,7 @@ use runtime::plan::{Outcome, reference_to};
 use runtime::{Action, Plan};
 
 use super::gather::Inputs;
+use super::kinds::Replicator;
 use crate::ownership::{Claim, claim, reference};
 use crate::pods::{Ranked, create, delete, from_template, next_availability, sort_for_deletion};
 
@@ -23,38 +24,39 @@ const BURST: usize = 500;
 const REPLICA_FAILURE: &str = "ReplicaFailure";
 
 /// Adoptions first, then creates or deletes.
-pub(super) fn plan(inputs: &Inputs, now: Timestamp) -> Plan {
+pub(super) fn plan<K: Replicator>(inputs: &Inputs<K>, now: Timestamp) -> Plan {
     let set = inputs.set.as_ref();
     let Some(claim) = claim_active(inputs) else { return Plan::nothing() };
-    let managed = if set.metadata.deletion_timestamp.is_none() {
+    let managed = if set.metadata().deletion_timestamp.is_none() {
         manage(set, &claim.owned, &inputs.related, now)
     } else {
         Vec::new()
     };
-    let next = next_availability(&claim.owned, set.spec.min_ready_seconds, now);
+    let next = next_availability(&claim.owned, set.min_ready_seconds(), now);
     let plan = Plan::of(claim.actions).then(managed);
-    match next.filter(|_| set.spec.min_ready_seconds > 0) {
+    match next.filter(|_| set.min_ready_seconds() > 0) {
         Some(delay) => plan.requeue_after(delay),
         None => plan,
     }
 }
 
 /// The active pods that are the set's; none when its selector cannot be read.
-fn claim_active(inputs: &Inputs) -> Option<Claim<Pod>> {
-    let selector = Selector::from_label_selector(inputs.set.spec.selector.as_deref()).ok()?;
+fn claim_active<K: Replicator>(inputs: &Inputs<K>) -> Option<Claim<Pod>> {
+    let selector = inputs.set.selector()?;
     let active: Vec<Arc<Pod>> = inputs.candidates.iter().filter(|pod| is_active(pod)).cloned().collect();
     Some(claim(inputs.set.as_ref(), &selector, &active))
 }
 
-fn desired(set: &ReplicaSet) -> usize {
-    usize::try_from(set.spec.replicas.unwrap_or(1)).unwrap_or(0)
+fn desired<K: Replicator>(set: &K) -> usize {
+    usize::try_from(set.replicas().unwrap_or(1)).unwrap_or(0)
 }
 
-fn manage(set: &ReplicaSet, owned: &[Arc<Pod>], related: &[Arc<Pod>], now: Timestamp) -> Vec<Action> {
+fn manage<K: Replicator>(set: &K, owned: &[Arc<Pod>], related: &[Arc<Pod>], now: Timestamp) -> Vec<Action> {
     let (about, want) = (reference_to(set), desired(set));
     if owned.len() < want {
         let missing = (want - owned.len()).min(BURST);
-        let pod = from_template(&set.spec.template, set, reference(set));
+        let Some(template) = set.template() else { return Vec::new() };
+        let pod = from_template(template, set, reference(set));
         return std::iter::repeat_n(pod, missing).map(|pod| create(pod, &about)).collect();
     }
     let surplus = (owned.len() - want).min(BURST);
@@ -82,7 +84,7 @@ fn choose_for_deletion(
 }
 
 /// The status, written when it differs. A claim that failed leaves it: it is not known what is owned.
-pub(super) fn conclude(inputs: &Inputs, outcome: &Outcome, now: Timestamp) -> Vec<Action> {
+pub(super) fn conclude<K: Replicator>(inputs: &Inputs<K>, outcome: &Outcome, now: Timestamp) -> Vec<Action> {
     let set = inputs.set.as_ref();
     let Some(claim) = claim_active(inputs) else { return Vec::new() };
     let claim_failed = outcome.failed_stage == Some(0) && !claim.actions.is_empty();
@@ -90,32 +92,38 @@ pub(super) fn conclude(inputs: &Inputs, outcome: &Outcome, now: Timestamp) -> Ve
         return Vec::new();
     }
     let status = status(inputs, &claim.owned, outcome.errors.first(), now);
-    if status == set.status && set.metadata.generation == set.status.observed_generation {
+    let old = set.status();
+    if status == old && set.metadata().generation == old.observed_generation {
         return Vec::new();
     }
-    let mut changed = set.clone();
-    changed.status = ReplicaSetStatus { observed_generation: set.metadata.generation, ..status };
-    vec![Action::replace_status(changed)]
+    let status = ReplicaSetStatus { observed_generation: set.metadata().generation, ..status };
+    vec![Action::replace_status(set.with_status(status))]
 }
 
-fn status(inputs: &Inputs, owned: &[Arc<Pod>], error: Option<&String>, now: Timestamp) -> ReplicaSetStatus {
+fn status<K: Replicator>(
+    inputs: &Inputs<K>,
+    owned: &[Arc<Pod>],
+    error: Option<&String>,
+    now: Timestamp,
+) -> ReplicaSetStatus {
     let set = inputs.set.as_ref();
-    let labels = Selector::from_labels(&set.spec.template.metadata.labels);
+    let labels = Selector::from_labels(&set.template().cloned().unwrap_or_default().metadata.labels);
     let count = |wanted: &dyn Fn(&Pod) -> bool| {
         i32::try_from(owned.iter().filter(|pod| wanted(pod)).count()).unwrap_or(i32::MAX)
     };
     let terminating = inputs.candidates.iter().filter(|pod| {
         pod.metadata.deletion_timestamp.is_some()
             && !is_terminal(pod)
-            && is_controlled_by(&pod.metadata, &set.metadata.uid)
+            && is_controlled_by(&pod.metadata, &set.metadata().uid)
     });
     let mut status = ReplicaSetStatus {
         replicas: count(&|_| true),
         fully_labeled_replicas: count(&|pod| labels.matches(&pod.metadata.labels)),
         ready_replicas: count(&is_ready),
-        available_replicas: count(&|pod| is_available(pod, set.spec.min_ready_seconds, now)),
-        terminating_replicas: Some(i32::try_from(terminating.count()).unwrap_or(i32::MAX)),
-        ..set.status.clone()
+        available_replicas: count(&|pod| is_available(pod, set.min_ready_seconds(), now)),
+        terminating_replicas: K::COUNTS_TERMINATING
+            .then(|| i32::try_from(terminating.count()).unwrap_or(i32::MAX)),
+        ..set.status()
     };
     let reported = status.conditions.iter().any(|condition| condition.type_ == REPLICA_FAILURE);
     match error {

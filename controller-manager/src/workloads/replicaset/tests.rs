@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api_types::apps::v1::ReplicaSet;
-use api_types::core::v1::{Pod, PodCondition};
+use api_types::core::v1::{Pod, PodCondition, PodTemplateSpec, ReplicationController};
 use jiff::Timestamp;
 use machinery::Time;
 use machinery::meta::v1::LabelSelector;
 use runtime::plan::Outcome;
 use runtime::{Controller, Plan};
 
-use super::gather::{Inputs, ReplicaSets};
+use super::gather::{Inputs, Replicators};
 use crate::ownership::reference;
+
+type ReplicaSets = Replicators<ReplicaSet>;
 
 const NOW: i64 = 1_800_000_000;
 
@@ -56,7 +58,7 @@ fn pod(set: &ReplicaSet, name: &str, ready: bool) -> Pod {
     pod
 }
 
-fn inputs(set: ReplicaSet, pods: Vec<Pod>) -> Inputs {
+fn inputs(set: ReplicaSet, pods: Vec<Pod>) -> Inputs<ReplicaSet> {
     let pods: Vec<Arc<Pod>> = pods.into_iter().map(Arc::new).collect();
     Inputs { set: Arc::new(set), candidates: pods.clone(), related: pods }
 }
@@ -191,4 +193,43 @@ fn availability_is_looked_at_again() {
     assert_eq!(plan.requeue_after, Some(std::time::Duration::from_secs(10)));
     let status = status_after(owner.clone(), vec![pod(&owner, "a", true)], &[]).expect("written").status;
     assert_eq!((status.ready_replicas, status.available_replicas), (1, 0));
+}
+
+#[test]
+fn a_replication_controller_does_the_same() {
+    let mut owner = ReplicationController::default();
+    let metadata = &mut owner.metadata;
+    (metadata.namespace, metadata.name, metadata.uid) = ("work".into(), "rc".into(), "u2".into());
+    owner.spec.replicas = Some(2);
+    owner.spec.selector = labels();
+    let mut template = PodTemplateSpec::default();
+    template.metadata.labels = labels();
+    owner.spec.template = Some(Box::new(template));
+    let inputs = |owner: &ReplicationController, pods: Vec<Pod>| {
+        let pods: Vec<Arc<Pod>> = pods.into_iter().map(Arc::new).collect();
+        Inputs { set: Arc::new(owner.clone()), candidates: pods.clone(), related: pods }
+    };
+    let plan = Replicators::<ReplicationController>::plan(&inputs(&owner, vec![]), now());
+    let made: Vec<Pod> = plan.creates::<Pod>().into_iter().cloned().collect();
+    assert_eq!(
+        (made.len(), made[0].metadata.owner_references[0].kind.as_str()),
+        (2, "ReplicationController")
+    );
+    assert!(Replicators::<ReplicationController>::plan(&inputs(&owner, made.clone()), now()).is_empty());
+    let conclude = |owner: &ReplicationController| {
+        let actions = Replicators::<ReplicationController>::conclude(
+            &inputs(owner, made.clone()),
+            &Outcome::default(),
+            now(),
+        );
+        actions
+            .first()
+            .and_then(|action| action.replaced::<ReplicationController>())
+            .map(|(_, rc)| rc.clone())
+    };
+    let written = conclude(&owner).expect("written");
+    assert_eq!((written.status.replicas, written.status.fully_labeled_replicas), (2, 2));
+    assert!(conclude(&written).is_none(), "nothing changed");
+    owner.spec.selector.clear();
+    assert!(Replicators::<ReplicationController>::plan(&inputs(&owner, vec![]), now()).is_empty());
 }
