@@ -42,4 +42,4 @@ ci:
 	@$(XTASK) ci
 
 bench:
-	@cargo run --release --quiet -p bench
+	@$(XTASK) bench

@@ -53,6 +53,12 @@ enum Command {
         #[arg(long)]
         skip_build: bool,
     },
+    /// Measure the cluster of this machine; words after `--` go to the program that measures.
+    Bench {
+        /// Arguments of `bench`.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
     /// Start a single-node cluster on this machine.
     Up {
         /// How to compile.
@@ -97,6 +103,7 @@ pub fn run() -> Result<()> {
             };
             images::build(&root, profile, &binaries).map(drop)
         }
+        Command::Bench { arguments } => test::bench(&root, &arguments),
         Command::Up { profile, skip_build, skip_demo } => {
             cluster::up(&root, cluster::UpOptions { profile, skip_build, skip_demo })
         }

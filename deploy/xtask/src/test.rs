@@ -80,6 +80,13 @@ fn end_to_end(root: &Path, triple: &str, suites: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Measures the cluster of this machine, compiled as the programs in the images are.
+pub fn bench(root: &Path, arguments: &[String]) -> Result<()> {
+    let triple = host_triple()?;
+    let words = ["run", "--release", "--quiet", "-p", "bench", "--target", triple.as_str(), "--"];
+    show(cargo(root, &words).args(arguments).env("KUBECONFIG", cluster::ADMIN_KUBECONFIG))
+}
+
 fn cargo(root: &Path, words: &[&str]) -> Command {
     let mut cargo = Command::new(cargo_program());
     cargo.args(words).current_dir(root).env("RUSTFLAGS", static_flags());
