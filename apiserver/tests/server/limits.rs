@@ -149,6 +149,10 @@ async fn namespaces_have_a_standard_for_their_pods() {
     assert_eq!((wrong.code, wrong.json["reason"].as_str()), (422, Some("Invalid")), "{}", wrong.text);
     let stricter = label("baseline").await;
     assert_eq!(stricter.code, 200, "{}", stricter.text);
+    let warned: Vec<&str> =
+        stricter.headers.get_all("warning").iter().map(|text| text.to_str().unwrap()).collect();
+    let level = r#"299 - "existing pods in namespace \"default\" violate the new PodSecurity enforce level \"baseline:latest\"""#;
+    assert_eq!(warned, [level, r#"299 - "shared: host namespaces""#]);
     shared["metadata"]["name"] = json!("other");
     server
         .eventually("the standard is enforced", async || {
@@ -159,6 +163,18 @@ async fn namespaces_have_a_standard_for_their_pods() {
     let expected = "pods \"other\" is forbidden: violates PodSecurity \"baseline:latest\": host namespaces (hostPID=true)";
     assert_eq!(refused.message(), expected);
     assert_eq!(admin.post(&pods, pod("fine", json!({}))).await.code, 201);
+    // Who makes pods is told what will become of them.
+    let labels = json!({"a": "b"});
+    let deployment = json!({"metadata": {"name": "d"}, "spec": {
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": {
+            "hostPID": true, "containers": [{"name": "c", "image": "i"}],
+        }},
+    }});
+    let made = admin.post("/apis/apps/v1/namespaces/default/deployments", deployment).await;
+    assert_eq!(made.code, 201, "{}", made.text);
+    let expected = r#"299 - "would violate PodSecurity \"baseline:latest\": host namespaces (hostPID=true)""#;
+    assert_eq!(made.headers["warning"].to_str().unwrap(), expected);
 }
 
 const CONFIGURATION: &str = r#"
