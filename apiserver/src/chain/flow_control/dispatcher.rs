@@ -25,12 +25,16 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15);
 const CATCH_ALL: &str = "catch-all";
 
 /// Upper bounds in seconds, upstream's.
-const WAIT_BUCKETS: [f64; 10] = [0.0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
+const DURATION_BUCKETS: [f64; 13] = [0.0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0];
 
 struct Counters {
     dispatched: IntCounterVec,
     rejected: IntCounterVec,
     executing: IntGaugeVec,
+    /// Every request takes one seat here; the two gauges differ upstream, where some take more.
+    executing_seats: IntGaugeVec,
+    nominal_seats: IntGaugeVec,
+    execution: HistogramVec,
     waiting: IntGaugeVec,
     waits: HistogramVec,
     in_flight: IntGaugeVec,
@@ -107,6 +111,22 @@ impl Dispatcher {
                 "Number of requests in initial (for a WATCH) or any (for a non-WATCH) execution stage in the API Priority and Fairness subsystem",
                 &labels,
             ),
+            executing_seats: metrics.int_gauge(
+                "apiserver_flowcontrol_current_executing_seats",
+                "Concurrency (number of seats) occupied by the currently executing (initial stage for a WATCH, any stage otherwise) requests in the API Priority and Fairness subsystem",
+                &labels,
+            ),
+            nominal_seats: metrics.int_gauge(
+                "apiserver_flowcontrol_nominal_limit_seats",
+                "Nominal number of execution seats configured for each priority level",
+                &["priority_level"],
+            ),
+            execution: metrics.histogram(
+                "apiserver_flowcontrol_request_execution_seconds",
+                "Duration of initial stage (for a WATCH) or any (for a non-WATCH) stage of request execution in the API Priority and Fairness subsystem",
+                &["priority_level", "flow_schema", "type"],
+                &DURATION_BUCKETS,
+            ),
             waiting: metrics.int_gauge(
                 "apiserver_flowcontrol_current_inqueue_requests",
                 "Number of requests currently pending in queues of the API Priority and Fairness subsystem",
@@ -116,11 +136,12 @@ impl Dispatcher {
                 "apiserver_flowcontrol_request_wait_duration_seconds",
                 "Length of time a request spent waiting in its queue",
                 &["priority_level", "flow_schema", "execute"],
-                &WAIT_BUCKETS,
+                &DURATION_BUCKETS,
             ),
             in_flight,
         };
         let levels = Levels::new(seats, defaults::priority_levels().iter().map(level_config).collect());
+        counters.show_limits(&levels);
         let in_order = schemas::in_order(defaults::flow_schemas());
         Dispatcher {
             schemas: ArcSwap::from_pointee(Schemas { in_order, level_uids: HashMap::new() }),
@@ -132,7 +153,11 @@ impl Dispatcher {
     pub fn configure(&self, schemas: Vec<FlowSchema>, levels: &[PriorityLevelConfiguration]) {
         let uids = levels.iter().map(|level| (level.metadata.name.clone(), level.metadata.uid.clone()));
         let schemas = Schemas { in_order: schemas::in_order(schemas), level_uids: uids.collect() };
-        self.shared.levels.lock().0.configure(levels.iter().map(level_config).collect());
+        {
+            let (all, _) = &mut *self.shared.levels.lock();
+            all.configure(levels.iter().map(level_config).collect());
+            self.shared.counters.show_limits(all);
+        }
         self.schemas.store(Arc::new(schemas));
     }
 
@@ -201,6 +226,7 @@ impl Dispatcher {
         };
         counters.dispatched.with_label_values(&labels).inc();
         counters.executing.with_label_values(&labels).inc();
+        counters.executing_seats.with_label_values(&labels).inc();
         let kind = if read_only { "readOnly" } else { "mutating" };
         counters.in_flight.with_label_values(&[kind]).inc();
         let level_uid = schemas.level_uids.get(&level).cloned().unwrap_or_default();
@@ -214,6 +240,15 @@ impl Dispatcher {
             level_uid,
             schema_uid,
         })
+    }
+}
+
+impl Counters {
+    fn show_limits(&self, levels: &Levels) {
+        for (level, seats) in levels.nominal_seats() {
+            let seats = i64::try_from(seats).unwrap_or(i64::MAX);
+            self.nominal_seats.with_label_values(&[level]).set(seats);
+        }
     }
 }
 
@@ -283,9 +318,13 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.shared.finish(self.id, self.began.elapsed().as_secs_f64());
+        let seconds = self.began.elapsed().as_secs_f64();
+        self.shared.finish(self.id, seconds);
         let counters = &self.shared.counters;
-        counters.executing.with_label_values(&[&self.level, &self.schema]).dec();
+        let labels: [&str; 2] = [&self.level, &self.schema];
+        counters.executing.with_label_values(&labels).dec();
+        counters.executing_seats.with_label_values(&labels).dec();
+        counters.execution.with_label_values(&[labels[0], labels[1], "regular"]).observe(seconds);
         counters.in_flight.with_label_values(&[self.kind]).dec();
     }
 }
@@ -300,6 +339,29 @@ mod tests {
         let metrics = Metrics::new();
         let gauge = metrics.int_gauge("in_flight", "h", &["request_kind"]);
         Dispatcher::new(seats, gauge, &metrics)
+    }
+
+    #[tokio::test]
+    async fn seats_are_counted_and_given_back() {
+        let metrics = Metrics::new();
+        let gauge = metrics.int_gauge("in_flight", "h", &["request_kind"]);
+        let dispatcher = Dispatcher::new(600, gauge, &metrics);
+        let user = UserInfo::new("jane", ["system:authenticated"]);
+        let seat = enter(&dispatcher, &user, Duration::from_secs(1)).await.unwrap();
+        let labels = r#"{flow_schema="global-default",priority_level="global-default"}"#;
+        let executing = format!("apiserver_flowcontrol_current_executing_seats{labels}");
+        let text = metrics.render();
+        for line in [
+            r#"apiserver_flowcontrol_nominal_limit_seats{priority_level="global-default"} 49"#,
+            &format!("{executing} 1"),
+        ] {
+            assert!(text.contains(line), "{line} is missing in {text}");
+        }
+        drop(seat);
+        let text = metrics.render();
+        assert!(text.contains(&format!("{executing} 0")), "{text}");
+        let count = r#"request_execution_seconds_count{flow_schema="global-default",priority_level="global-default",type="regular"} 1"#;
+        assert!(text.contains(count), "{text}");
     }
 
     async fn enter(dispatcher: &Dispatcher, user: &UserInfo, within: Duration) -> Result<Seat, StatusError> {

@@ -218,6 +218,11 @@ impl Levels {
         }
     }
 
+    /// The levels in force and the seats they have by their shares.
+    pub fn nominal_seats(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.levels.iter().map(|level| (level.config.name.as_str(), level.nominal))
+    }
+
     /// How many requests of a level are served and wait.
     pub fn counts(&self, at: usize) -> (usize, usize) {
         self.levels.get(at).map_or((0, 0), |level| {
