@@ -28,6 +28,9 @@ use crate::outage::Outage;
 const SAFETY_NET: Duration = Duration::from_secs(10);
 /// How often to list when the runtime tells no events.
 const WITHOUT_EVENTS: Duration = Duration::from_secs(1);
+/// How long after a subscription lists go on as if nothing was heard: what happened just before it told no event, and the
+/// lists of the runtime may show it late.
+const SETTLING: Duration = Duration::from_secs(3);
 /// How long to wait before subscribing again.
 const RESUBSCRIBE: Duration = Duration::from_secs(5);
 /// A kubelet that has not seen a list for this long is not well.
@@ -133,9 +136,16 @@ impl PodCache {
             })
         };
         let mut last_begun: Option<Instant> = None;
+        let mut hears_since: Option<tokio::time::Instant> = None;
         let mut outage = Outage::new("list the pods of the runtime", WITHOUT_EVENTS, WITHOUT_EVENTS);
         loop {
-            let period = if *hears.borrow_and_update() { SAFETY_NET } else { WITHOUT_EVENTS };
+            match (*hears.borrow_and_update(), hears_since) {
+                (false, _) => hears_since = None,
+                (true, None) => hears_since = Some(tokio::time::Instant::now()),
+                (true, Some(_)) => {}
+            }
+            let settled = hears_since.is_some_and(|since| since.elapsed() >= SETTLING);
+            let period = if settled { SAFETY_NET } else { WITHOUT_EVENTS };
             // Every arm only waits; nothing is lost when another one wins.
             tokio::select! {
                 () = shutdown.wait() => break,
