@@ -177,6 +177,42 @@ async fn namespaces_have_a_standard_for_their_pods() {
     assert_eq!(made.headers["warning"].to_str().unwrap(), expected);
 }
 
+#[tokio::test]
+async fn resized_pods_stay_within_limits_and_quotas() {
+    let (server, admin) = started().await;
+    let range = json!({"metadata": {"name": "r"}, "spec": {"limits": [
+        {"type": "Container", "max": {"cpu": "1"}},
+    ]}});
+    assert_eq!(admin.post(&format!("{NAMESPACE}/limitranges"), range).await.code, 201);
+    quota(&admin, json!({"requests.cpu": "500m"}), json!({"requests.cpu": "0"})).await;
+    let pods = format!("{NAMESPACE}/pods");
+    let cpu = |cpu: &str| json!({"requests": {"cpu": cpu}, "limits": {"cpu": cpu}});
+    server
+        .eventually("the limits are enforced", async || {
+            let open = pod("open", cpu("2"));
+            admin.post(&format!("{pods}?dryRun=All"), open).await.code == 403
+        })
+        .await;
+    let made = admin.post(&pods, pod("p", cpu("100m"))).await;
+    assert_eq!(made.code, 201, "{}", made.text);
+    let resize = |to: &str| {
+        let body = json!({"spec": {"containers": [{"name": "c", "resources": cpu(to)}]}});
+        let (admin, path) = (admin.clone(), format!("{pods}/p/resize"));
+        let headers = [("content-type", "application/strategic-merge-patch+json")];
+        async move { admin.send("PATCH", &path, &headers, body).await }
+    };
+    let above = resize("2").await;
+    let expected = "pods \"p\" is forbidden: maximum cpu usage per Container is 1, but limit is 2";
+    assert_eq!((above.code, above.message()), (403, expected));
+    let exceeding = resize("600m").await;
+    let expected = "pods \"p\" is forbidden: exceeded quota: q, requested: requests.cpu=500m, used: \
+                    requests.cpu=100m, limited: requests.cpu=500m";
+    assert_eq!((exceeding.code, exceeding.message()), (403, expected));
+    let fitting = resize("400m").await;
+    assert_eq!(fitting.code, 200, "{}", fitting.text);
+    assert_eq!(used(&admin).await, json!({"requests.cpu": "400m"}));
+}
+
 const CONFIGURATION: &str = r#"
 apiVersion: apiserver.config.k8s.io/v1
 kind: AdmissionConfiguration
