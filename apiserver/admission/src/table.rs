@@ -44,12 +44,15 @@ pub struct Means {
     pub metrics: Metrics,
 }
 
+/// Makes a plugin with its part of `--admission-control-config-file`, if that has one.
+pub type MakeConfigured = fn(&Means, Option<Value>) -> Result<Arc<dyn Plugin>, ConfigurationError>;
+
 /// How a plugin is made.
 pub enum Make {
     /// Nothing about it can be configured.
     Plain(fn(&Means) -> Arc<dyn Plugin>),
     /// With its part of `--admission-control-config-file`, if that has one.
-    Configured(fn(&Means, Option<Value>) -> Result<Arc<dyn Plugin>, ConfigurationError>),
+    Configured(MakeConfigured),
 }
 
 /// One plugin of Kubernetes.
@@ -68,10 +71,7 @@ const fn on(name: &'static str, make: fn(&Means) -> Arc<dyn Plugin>) -> Row {
 }
 
 /// A plugin that runs unless it is disabled, with a configuration of its own.
-const fn configured(
-    name: &'static str,
-    make: fn(&Means, Option<Value>) -> Result<Arc<dyn Plugin>, ConfigurationError>,
-) -> Row {
+const fn configured(name: &'static str, make: MakeConfigured) -> Row {
     Row { name, on_by_default: true, make: Some(Make::Configured(make)) }
 }
 
