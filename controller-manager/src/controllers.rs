@@ -227,6 +227,14 @@ const ALL: &[Entry] = &[
         start: crate::network::endpointslicemirroring::start,
     },
     Entry {
+        name: "service-cidr-controller",
+        aliases: &[],
+        on_by_default: true,
+        service_account: "service-cidrs-controller",
+        event_source: "service-cidr-controller",
+        start: crate::network::servicecidrs::start,
+    },
+    Entry {
         name: "daemonset-controller",
         aliases: &["daemonset"],
         on_by_default: true,
@@ -302,7 +310,6 @@ const ABSENT: &[(&str, &[&str])] = &[
     ("legacy-serviceaccount-token-cleaner-controller", &["legacy-service-account-token-cleaner"]),
     ("validatingadmissionpolicy-status-controller", &[]),
     ("volumeattributesclass-protection-controller", &[]),
-    ("service-cidr-controller", &[]),
     ("storage-version-migrator-controller", &["svm"]),
     ("selinux-warning-controller", &[]),
     ("service-lb-controller", &["service"]),

@@ -39,7 +39,8 @@ pub(super) fn services_of_pod(event: &Event<Pod>, services: &Store<Service>) -> 
 
 /// True when the pod has an address and has not ended.
 pub(super) fn is_member(pod: &Pod) -> bool {
-    !is_terminal(pod) && !(pod.status.pod_ip.is_empty() && pod.status.pod_ips.is_empty())
+    let has_address = !pod.status.pod_ip.is_empty() || !pod.status.pod_ips.is_empty();
+    has_address && !is_terminal(pod)
 }
 
 /// The pod's address of a family.

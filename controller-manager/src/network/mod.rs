@@ -4,6 +4,7 @@ pub(crate) mod endpoints;
 pub(crate) mod endpointslice;
 pub(crate) mod endpointslicemirroring;
 mod members;
+pub(crate) mod servicecidrs;
 mod subsets;
 
 /// Label of slices with the name of their Service.

@@ -43,10 +43,11 @@ impl History {
             let counts = is_held(pod) || !going;
             if pod.status.phase == "Succeeded" {
                 self.succeeded = self.succeeded.max(finished(pod));
-            } else if counts && is_failed(pod, replace_failed_only) {
-                if let Some(at) = finished(pod) {
-                    self.failed.insert(pod.metadata.uid.clone(), at);
-                }
+            } else if counts
+                && is_failed(pod, replace_failed_only)
+                && let Some(at) = finished(pod)
+            {
+                self.failed.insert(pod.metadata.uid.clone(), at);
             }
         }
         let succeeded = self.succeeded;

@@ -149,10 +149,10 @@ fn manage(view: &View<'_>, inputs: &Inputs, now: Timestamp) -> Managed {
     if missing == 0 {
         return Managed::default();
     }
-    if spec.backoff_limit_per_index.is_none() {
-        if let Some(left) = time_left(inputs.failures, now) {
-            return Managed { again: Some(left), ..Managed::default() };
-        }
+    if spec.backoff_limit_per_index.is_none()
+        && let Some(left) = time_left(inputs.failures, now)
+    {
+        return Managed { again: Some(left), ..Managed::default() };
     }
     make(view, missing.min(BURST), now)
 }
