@@ -62,12 +62,12 @@ macro_rules! varint_value {
     ($($ty:ty, $to:expr, $from:expr;)*) => {$(
         impl FieldValue for $ty {
             fn put(&self, number: u32, out: &mut Writer) {
-                let to: fn($ty) -> u64 = $to;
-                out.put_varint_field(number, to(*self));
+                const TO: fn($ty) -> u64 = $to;
+                out.put_varint_field(number, TO(*self));
             }
             fn take(&mut self, wire: u8, from: &mut Reader<'_>, _: usize) -> Result<(), WireError> {
-                let back: fn(u64) -> $ty = $from;
-                *self = back(from.expect_varint(wire)?);
+                const BACK: fn(u64) -> $ty = $from;
+                *self = BACK(from.expect_varint(wire)?);
                 Ok(())
             }
         }

@@ -64,8 +64,8 @@ macro_rules! time_type {
                     match number {
                         1 => self.seconds = reader.expect_varint(wire)? as i64,
                         2 => {
-                            let keep: fn(i32) -> i32 = $nanos;
-                            self.nanos = keep(reader.expect_varint(wire)? as i32);
+                            const KEEP: fn(i32) -> i32 = $nanos;
+                            self.nanos = KEEP(reader.expect_varint(wire)? as i32);
                         }
                         _ => reader.skip(wire)?,
                     }
@@ -247,7 +247,7 @@ impl fmt::Display for Duration {
             let whole = value / scale;
             let digits = format!("{:0width$}", value % scale, width = scale.ilog10() as usize);
             let digits = digits.trim_end_matches('0');
-            if value % scale == 0 { whole.to_string() } else { format!("{whole}.{digits}") }
+            if value.is_multiple_of(scale) { whole.to_string() } else { format!("{whole}.{digits}") }
         };
         match total {
             0..1_000 => write!(f, "{total}ns"),
