@@ -1,6 +1,8 @@
 //! Bringing live objects to what manifests say: client-side three-way patches with the last-applied
 //! annotation (`kubectl/pkg/cmd/apply/patcher.go`).
 
+pub mod migrate;
+
 use machinery::patch::{merge, strategic};
 use serde_json::Value;
 

@@ -85,10 +85,14 @@ impl Args {
             return Ok(());
         }
         if self.selector.is_empty() && !self.all {
-            return Err(message("all resources selected for prune without explicitly passing --all. To prune all resources, pass the --all flag. If you did not mean to prune all resources, specify a label selector"));
+            return Err(message(
+                "all resources selected for prune without explicitly passing --all. To prune all resources, pass the --all flag. If you did not mean to prune all resources, specify a label selector",
+            ));
         }
         if self.server_side {
-            return Err(message("--prune is in alpha and doesn't currently work on objects created by server-side apply"));
+            return Err(message(
+                "--prune is in alpha and doesn't currently work on objects created by server-side apply",
+            ));
         }
         Ok(())
     }
@@ -108,7 +112,9 @@ pub async fn run(args: Args, factory: &Factory, streams: &mut Streams) -> Result
     }
     let mode = args.change.mode()?;
     if args.server_side && mode == DryRun::Client {
-        return Err(message("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)"));
+        return Err(message(
+            "--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)",
+        ));
     }
     let choice = Choice { files: Some(&args.files), label_selector: &args.selector, ..Choice::default() };
     let Chosen::Named(targets) = choice.resolve(factory, streams).await? else { return Ok(0) };
@@ -121,7 +127,7 @@ pub async fn run(args: Args, factory: &Factory, streams: &mut Streams) -> Result
     for target in targets {
         namespaces.extend(target.namespace.clone());
         let outcome = if args.server_side {
-            server_side(&args, &target, factory, mode).await
+            server_side(&args, &target, factory, mode, streams).await
         } else {
             client_side(&args, &target, factory, mode, streams).await
         };
@@ -142,7 +148,13 @@ pub async fn run(args: Args, factory: &Factory, streams: &mut Streams) -> Result
 
 type Outcome = Result<(serde_json::Value, &'static str)>;
 
-async fn server_side(args: &Args, target: &Target, factory: &Factory, mode: DryRun) -> Outcome {
+async fn server_side(
+    args: &Args,
+    target: &Target,
+    factory: &Factory,
+    mode: DryRun,
+    streams: &mut Streams,
+) -> Outcome {
     let params = PatchParams {
         dry_run: mode == DryRun::Server,
         field_manager: args.field_manager.clone().unwrap_or_else(|| "kubectl".to_owned()),
@@ -151,7 +163,10 @@ async fn server_side(args: &Args, target: &Target, factory: &Factory, mode: DryR
     };
     let patch = client::Patch::Apply(target.object().clone());
     match target.api(factory)?.patch(&target.name, "", &patch, &params).await {
-        Ok(object) => Ok((object, "serverside-applied")),
+        Ok(object) if mode == DryRun::Server => Ok((object, "serverside-applied")),
+        Ok(object) => {
+            Ok((migrated(object, &patch, &params, target, factory, streams).await?, "serverside-applied"))
+        }
         Err(error) if error.is_conflict() => Err(message(format!(
             "{}\nPlease review the fields above--they currently have other managers. Here\nare the ways you can resolve this warning:\n* If you intend to manage all of these fields, please re-run the apply\n  command with the `--force-conflicts` flag.\n* If you do not intend to manage all of the fields, please edit your\n  manifest to remove references to the fields that should keep their\n  current managers.\n* You may co-own fields by updating your manifest to match the existing\n  value; in this case, you'll become the manager if the other manager(s)\n  stop managing the field (remove it from their configuration).\nSee https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts",
             error.status().map(|status| status.status.message.clone()).unwrap_or_default()
@@ -160,7 +175,77 @@ async fn server_side(args: &Args, target: &Target, factory: &Factory, mode: DryR
     }
 }
 
-async fn client_side(args: &Args, target: &Target, factory: &Factory, mode: DryRun, streams: &mut Streams) -> Outcome {
+/// Takes over what client-side apply managed. Failures are warned of only: the object was applied all the same, and
+/// the next apply tries again.
+async fn migrated(
+    object: serde_json::Value,
+    patch: &client::Patch,
+    params: &PatchParams,
+    target: &Target,
+    factory: &Factory,
+    streams: &mut Streams,
+) -> Result<serde_json::Value> {
+    const RETRIED: &str = "This is non-fatal and will be retried next time you apply.";
+    let api = target.api(factory)?;
+    let mut object = object;
+    let remembered =
+        object.pointer("/metadata/annotations").and_then(|all| all.get(apply::LAST_APPLIED)).cloned();
+    if let Some(text) = remembered.filter(|_| !apply::migrate::annotation_is_applied(&object)) {
+        let manifest = target.object();
+        let only = serde_json::json!({
+            "apiVersion": manifest.get("apiVersion"), "kind": manifest.get("kind"),
+            "metadata": {"name": target.name, "namespace": target.namespace, "annotations": {apply::LAST_APPLIED: text}}});
+        let params =
+            PatchParams { field_manager: "kubectl-last-applied".to_owned(), ..PatchParams::default() };
+        match api.patch(&target.name, "", &client::Patch::Apply(only), &params).await {
+            Ok(changed) => object = changed,
+            Err(error) => {
+                writeln!(
+                    streams.err,
+                    "Warning: failed to migrate {} for Server-Side Apply. {RETRIED} Error: {error}",
+                    apply::LAST_APPLIED
+                )?;
+                return Ok(object);
+            }
+        }
+    }
+    for attempt in 0..CONFLICT_RETRIES {
+        let Some(change) = apply::migrate::patch(&object, &params.field_manager) else { return Ok(object) };
+        let own = PatchParams { field_manager: params.field_manager.clone(), ..PatchParams::default() };
+        match api.patch(&target.name, "", &client::Patch::Json(change), &own).await {
+            Ok(_) => break,
+            Err(error) if error.is_conflict() && attempt + 1 < CONFLICT_RETRIES => {
+                object = api.get(&target.name, "").await?
+            }
+            Err(error) => {
+                writeln!(
+                    streams.err,
+                    "Warning: server rejected managed fields migration to Server-Side Apply. {RETRIED} Error: {error}"
+                )?;
+                return Ok(object);
+            }
+        }
+    }
+    // Applied once more, so that fields which left the manifest go.
+    match api.patch(&target.name, "", patch, params).await {
+        Ok(applied) => Ok(applied),
+        Err(error) => {
+            writeln!(
+                streams.err,
+                "Warning: failed to re-apply configuration after performing Server-Side Apply migration. {RETRIED} Error: {error}"
+            )?;
+            Ok(object)
+        }
+    }
+}
+
+async fn client_side(
+    args: &Args,
+    target: &Target,
+    factory: &Factory,
+    mode: DryRun,
+    streams: &mut Streams,
+) -> Outcome {
     let api = target.api(factory)?;
     let manager = args.field_manager.clone().unwrap_or_else(|| "kubectl-client-side-apply".to_owned());
     if target.name.is_empty() {
@@ -187,7 +272,9 @@ async fn client_side(args: &Args, target: &Target, factory: &Factory, mode: DryR
             writeln!(
                 streams.err,
                 "Warning: resource {}/{} is missing the {} annotation which is required by kubectl apply. kubectl apply should only be used on resources created declaratively by either kubectl create --save-config or kubectl apply. The missing annotation will be patched automatically.",
-                target.found.resource.plural, target.name, apply::LAST_APPLIED
+                target.found.resource.plural,
+                target.name,
+                apply::LAST_APPLIED
             )?;
         }
         let patch = apply::patch(target.object(), &live, args.overwrite)?;

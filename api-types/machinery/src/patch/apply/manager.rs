@@ -14,6 +14,7 @@ use crate::codec::json;
 use crate::group::{GroupVersion, GroupVersionKind};
 use crate::meta::v1::ManagedFieldsEntry;
 use crate::patch::shape::Shape;
+use crate::quote::go_json;
 use crate::{Message as _, Time};
 
 /// Where `kubectl apply` without server-side apply keeps what it applied last.
@@ -336,11 +337,27 @@ fn set_last_applied(object: &mut Value, config: &Value) {
     let Some(annotations) = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) else {
         return;
     };
-    annotations.insert(LAST_APPLIED_ANNOTATION.to_owned(), Value::String(format!("{config}\n")));
+    annotations.insert(
+        LAST_APPLIED_ANNOTATION.to_owned(),
+        Value::String(format!("{}\n", go_json(&sorted(&config)))),
+    );
     let size: usize =
         annotations.iter().map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum();
     if size > MAX_ANNOTATIONS_SIZE {
         annotations.shift_remove(LAST_APPLIED_ANNOTATION);
+    }
+}
+
+/// The value with the keys of every map in order, as Go writes maps.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| key.as_str());
+            Value::Object(entries.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect())
+        }
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        other => other.clone(),
     }
 }
 

@@ -284,7 +284,7 @@ fn client_side_appliers_may_change_what_they_applied_last() {
     world.check_spec("{replicas: 2}");
     assert_eq!(
         world.object["metadata"]["annotations"][LAST_APPLIED_ANNOTATION],
-        "{\"metadata\":{\"name\":\"obj\"},\"spec\":{\"replicas\":2},\"apiVersion\":\"apps/v1\",\"kind\":\"Thing\"}\n"
+        "{\"apiVersion\":\"apps/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"obj\"},\"spec\":{\"replicas\":2}}\n"
     );
 }
 
