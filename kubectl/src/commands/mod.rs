@@ -66,6 +66,7 @@ verbs! {
     plugin "plugin" [] "Provides utilities for interacting with plugins";
     options "options" [] "Print the list of flags inherited by all commands";
     kustomize "kustomize" [] "Build a kustomization target from a directory or URL (not part of this kubectl)";
+    debug "debug" [] "Create debugging sessions for troubleshooting workloads and nodes";
     cp "cp" [] "Copy files and directories to and from containers";
     edit "edit" [] "Edit a resource on the server";
     diff "diff" [] "Diff the live version against a would-be applied version";

@@ -114,7 +114,7 @@ fn ended(exit: Exit) -> Result<()> {
     match exit {
         Exit::Success => Ok(()),
         Exit::Code(code) => {
-            Err(Error::ExitWith(code, format!("error: command terminated with exit code {code}")))
+            Err(Error::ExitWith(code, format!("command terminated with exit code {code}")))
         }
         Exit::Failure(status) => Err(message(format!("Internal error occurred: {}", status.status.message))),
     }

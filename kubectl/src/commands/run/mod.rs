@@ -1,7 +1,7 @@
 //! `kubectl run`: a pod from an image (`kubectl/pkg/cmd/run`).
 
-mod pod;
-mod session;
+pub mod pod;
+pub mod session;
 
 use std::io::Write as _;
 use std::time::Duration;

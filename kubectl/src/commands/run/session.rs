@@ -71,11 +71,11 @@ fn is_ready(pod: &Value) -> bool {
 }
 
 /// Looks at the object until `test` holds.
-async fn until(
+pub async fn until(
     target: &Target,
     deadline: Option<Instant>,
     factory: &Factory,
-    test: fn(&Value) -> bool,
+    test: impl Fn(&Value) -> bool,
 ) -> Result<Value> {
     loop {
         let live = target.get(factory).await?;
@@ -89,7 +89,8 @@ async fn until(
     }
 }
 
-async fn logs(pod: &Value, container: &str, factory: &Factory, streams: &mut Streams) -> Result<()> {
+/// Copies the logs of a container as they are now.
+pub async fn logs(pod: &Value, container: &str, factory: &Factory, streams: &mut Streams) -> Result<()> {
     let path = format!(
         "/api/v1/namespaces/{}/pods/{}/log{}",
         values::namespace(pod),
