@@ -93,7 +93,7 @@ fn subsets(service: &Service, inputs: &Inputs) -> Vec<EndpointSubset> {
         let address = EndpointAddress {
             ip,
             hostname: hostname(pod, service).unwrap_or_default().to_owned(),
-            node_name: Some(pod.spec.node_name.clone()),
+            node_name: Some(pod.spec.node_name.clone()).filter(|node| !node.is_empty()),
             target_ref: Some(Box::new(ObjectReference {
                 kind: "Pod".to_owned(),
                 namespace: pod.metadata.namespace.clone(),
