@@ -323,7 +323,7 @@ impl Get<'_> {
                 Ok([found]) => (found, None, self.namespace.clone()),
                 Err(_) => {
                     return Err(message(
-                        "watch is only supported on individual resources and resource collections - more than 1 resource was found",
+                        "you may only specify a single resource type",
                     ));
                 }
             },

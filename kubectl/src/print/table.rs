@@ -59,7 +59,8 @@ fn heading(columns: &[ColumnDefinition], shown: &[usize], options: &TableOptions
 fn line(row: &Row, shown: &[usize], name_column: Option<usize>, options: &TableOptions) -> Vec<String> {
     let mut cells = Vec::new();
     if let Some(event) = &options.event {
-        cells.push(event.clone());
+        // As wide as the longest, so that later events do not move the columns.
+        cells.push(format!("{event:<8}"));
     }
     if options.with_namespace {
         cells.push(values::namespace(&row.object).to_owned());
@@ -117,6 +118,10 @@ mod tests {
             assert_eq!(super::super::tabs::render(&cells(&table(), &options, true)), expected);
         };
         check(TableOptions::default(), "NAME   READY\nweb    1/1\n");
+        check(
+            TableOptions { event: Some("ADDED".into()), ..Default::default() },
+            "EVENT      NAME   READY\nADDED      web    1/1\n",
+        );
         check(
             TableOptions { wide: true, with_namespace: true, show_labels: true, ..Default::default() },
             "NAMESPACE   NAME   READY   NODE   LABELS\nx           web    1/1     n1     a=1,b=2\n",
