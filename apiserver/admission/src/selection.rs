@@ -65,7 +65,7 @@ mod tests {
             (names.len(), names.first(), names.last()),
             (41, Some(&"AlwaysAdmit"), Some(&"AlwaysDeny"))
         );
-        assert_eq!(all().iter().filter(|row| row.on_by_default).count(), 26);
+        assert_eq!(all().iter().filter(|row| row.on_by_default).count(), 27);
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), 41);

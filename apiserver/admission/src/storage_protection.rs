@@ -1,4 +1,7 @@
-//! `StorageObjectInUseProtection`: claims, volumes and attribute classes are not removed while they are used.
+//! `StorageObjectInUseProtection`: claims and volumes are not removed while they are used.
+//!
+//! Upstream protects attribute classes too. Here nobody takes that finalizer away yet
+//! (`volumeattributesclass-protection-controller`), and a deleted class would stay forever.
 //!
 //! Source: `plugin/pkg/admission/storage/storageobjectinuseprotection`.
 
@@ -27,7 +30,6 @@ impl Plugin for StorageObjectInUseProtection {
             match (resource.group.as_ref(), resource.resource.as_ref(), attributes.subresource.as_str()) {
                 ("", "persistentvolumes", "") => "kubernetes.io/pv-protection",
                 ("", "persistentvolumeclaims", "") => "kubernetes.io/pvc-protection",
-                ("storage.k8s.io", "volumeattributesclasses", "") => "kubernetes.io/vac-protection",
                 _ => return Ok(()),
             };
         if let Some(object) = attributes.object.as_deref_mut() {
@@ -62,7 +64,7 @@ mod tests {
         assert_eq!(finalizers::<PersistentVolumeClaim>(&[]).await, ["kubernetes.io/pvc-protection"]);
         let present = ["kubernetes.io/pvc-protection"];
         assert_eq!(finalizers::<PersistentVolumeClaim>(&present).await, present);
-        assert_eq!(finalizers::<VolumeAttributesClass>(&[]).await, ["kubernetes.io/vac-protection"]);
+        assert!(finalizers::<VolumeAttributesClass>(&[]).await.is_empty());
         assert!(finalizers::<ConfigMap>(&[]).await.is_empty());
     }
 }

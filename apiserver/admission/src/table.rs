@@ -116,8 +116,7 @@ static ALL: [Row; 41] = [
     absent_off("EventRateLimit"),
     absent_off("ExtendedResourceToleration"),
     on("DefaultStorageClass", |means| Arc::new(DefaultStorageClass::new(means.lookup.clone()))),
-    // On by default upstream. Here nobody takes the finalizers away yet, and deleted claims would stay forever.
-    off("StorageObjectInUseProtection", |_| Arc::new(StorageObjectInUseProtection)),
+    on("StorageObjectInUseProtection", |_| Arc::new(StorageObjectInUseProtection)),
     // Of a feature that is off.
     absent_on("PodGroupProtection"),
     absent_off("OwnerReferencesPermissionEnforcement"),
