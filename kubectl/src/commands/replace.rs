@@ -104,9 +104,6 @@ fn check(args: &Args) -> Result<()> {
     if args.force && args.change.mode()? != DryRun::None {
         return refuse("--dry-run can not be used when --force is set");
     }
-    if args.force && args.grace_period > 0 {
-        return refuse("--force and --grace-period greater than 0 cannot be specified together");
-    }
     if !args.raw.is_empty() {
         match args.files.filename.as_slice() {
             [name] if name.starts_with("http://") || name.starts_with("https://") => {
@@ -169,11 +166,8 @@ async fn force(args: &Args, targets: Vec<Target>, factory: &Factory, streams: &m
         "foreground" => DeleteParams::foreground(),
         _ => DeleteParams::background(),
     };
-    // A grace of zero, asked for or implied by force, is upstream's one second here.
-    params.grace_period_seconds = Some(if args.grace_period == 0 { 1 } else { 0 });
-    if params.grace_period_seconds == Some(0) {
-        writeln!(streams.err, "Warning: Immediate deletion does not wait for confirmation that the running resource has been terminated. The resource may continue to run on the cluster indefinitely.")?;
-    }
+    // A grace of zero is upstream's one second here: nothing is removed without its shutdown.
+    params.grace_period_seconds = (args.grace_period >= 0).then_some(args.grace_period.max(1));
     for target in &targets {
         match target.api(factory)?.delete(&target.name, &params).await {
             Ok(_) => {}
@@ -185,7 +179,7 @@ async fn force(args: &Args, targets: Vec<Target>, factory: &Factory, streams: &m
         } else {
             let place = target.namespace.as_deref().map(|name| format!(" from {name} namespace"));
             let kind = resources::type_shown(&target.found);
-            writeln!(streams.out, "{kind} {:?} force deleted{}", target.name, place.unwrap_or_default())?;
+            writeln!(streams.out, "{kind} {:?} deleted{}", target.name, place.unwrap_or_default())?;
         }
     }
     let deadline = Instant::now() + if args.timeout.is_zero() { PATIENCE } else { args.timeout };
@@ -265,7 +259,7 @@ mod tests {
         server.on(Method::POST, "/api/v1/namespaces/default/configmaps", Answer::json(201, &made));
         let (code, out, _) = run_with_input(&server, &["replace", "--force", "-f", "-"], MANIFEST).await;
         assert_eq!(code, 0);
-        assert_eq!(out, "configmap \"a\" force deleted from default namespace\nconfigmap/a replaced\n");
+        assert_eq!(out, "configmap \"a\" deleted from default namespace\nconfigmap/a replaced\n");
         let (code, _, err) = run_with_input(&server, &["replace", "--grace-period=0", "-f", "-"], MANIFEST).await;
         assert_eq!((code, err.as_str()), (1, "error: --grace-period must have --force specified\n"));
     }

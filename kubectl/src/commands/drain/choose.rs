@@ -114,7 +114,7 @@ fn fate(args: &Args, pod: &Value, daemon_set: Option<Option<(String, bool)>>, no
 
 impl Chosen {
     /// The pods that go.
-    pub fn to_delete(self) -> Vec<Value> {
+    pub fn into_pods(self) -> Vec<Value> {
         let goes = |fate: &Fate| matches!(fate, Fate::Goes | Fate::GoesWith(_));
         self.0.into_iter().filter(|(_, fate)| goes(fate)).map(|(pod, _)| pod).collect()
     }

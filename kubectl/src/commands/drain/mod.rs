@@ -69,6 +69,7 @@ pub async fn run(args: Args, factory: &Factory, streams: &mut Streams) -> Result
             writeln!(streams.err, "error: unable to cordon node {:?}: {}", node.name, cordon::plain(&error))?;
         }
     }
+    streams.flush()?;
     let (mut failures, mut pending) = (Vec::new(), Vec::new());
     for node in &nodes {
         match drain(&args, &node.name, factory, streams).await {
@@ -124,7 +125,7 @@ async fn drain(args: &Args, node: &str, factory: &Factory, streams: &mut Streams
     if let Some(warning) = chosen.warning() {
         writeln!(streams.err, "Warning: {warning}").map_err(|error| one(&error))?;
     }
-    let pods = chosen.to_delete();
+    let pods = chosen.into_pods();
     if args.dry_run == "client" {
         for pod in &pods {
             let (namespace, name) = (crate::values::namespace(pod), crate::values::name(pod));
@@ -138,7 +139,7 @@ async fn drain(args: &Args, node: &str, factory: &Factory, streams: &mut Streams
         return Ok(());
     }
     if let Ok(left) = choose::pods(args, node, factory).await {
-        let left = left.to_delete();
+        let left = left.into_pods();
         if !left.is_empty() {
             let text = together(&errors);
             writeln!(streams.err, "There are pending pods in node {node:?} when an error occurred: {text}")
