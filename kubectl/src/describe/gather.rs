@@ -29,6 +29,9 @@ pub enum Needs {
     QuotasAndLimits,
 }
 
+/// A service and its endpoint slices.
+pub type Backend = (Value, Vec<Value>);
+
 /// What was found; failures are kept where pages show them.
 #[derive(Debug, Default)]
 pub struct Around {
@@ -41,7 +44,7 @@ pub struct Around {
     /// Endpoint slices of a service.
     pub endpoint_slices: Vec<Value>,
     /// Of each backend's service: its name, and service and slices or why they cannot be seen.
-    pub backends: Vec<(String, Result<(Value, Vec<Value>)>)>,
+    pub backends: Vec<(String, Result<Backend>)>,
     /// Quotas, when the server knows them.
     pub quotas: Option<Vec<Value>>,
     /// Limit ranges, when the server knows them.
@@ -148,7 +151,7 @@ impl Ask<'_> {
         self.list("endpointslices.discovery.k8s.io", namespace, params).await
     }
 
-    async fn backend(&self, service: &str, namespace: Option<&str>) -> Result<(Value, Vec<Value>)> {
+    async fn backend(&self, service: &str, namespace: Option<&str>) -> Result<Backend> {
         let slices = self.slices(service, namespace).await?;
         Ok((self.get("services", namespace, service).await?, slices))
     }

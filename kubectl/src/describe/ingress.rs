@@ -72,8 +72,9 @@ fn backend(backend: &Value, around: &Around) -> String {
         return match found {
             Some(Ok((object, slices))) => {
                 let wanted = service.get("port").unwrap_or(&Value::Null);
-                let ports = values::list(object, "/spec/ports").iter().filter(|port| is_port(port, wanted));
-                let port_name = ports.last().map(|port| values::text(port, "/name")).unwrap_or_default();
+                let mut ports =
+                    values::list(object, "/spec/ports").iter().filter(|port| is_port(port, wanted));
+                let port_name = ports.next_back().map(|port| values::text(port, "/name")).unwrap_or_default();
                 format!("{name}:{port} ({})", endpoints(slices, port_name))
             }
             Some(Err(error)) => format!("{name}:{port} (<error: {}>)", said(error)),

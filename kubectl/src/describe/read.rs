@@ -70,10 +70,8 @@ pub fn selector(object: &Value, pointer: &str) -> Option<LabelSelector> {
                 key: values::text(expression, "/key").to_owned(),
                 operator: values::text(expression, "/operator").to_owned(),
                 values: texts(expression, "/values"),
-                ..Default::default()
             })
             .collect(),
-        ..Default::default()
     })
 }
 

@@ -18,11 +18,14 @@ use crate::{Error, Factory, Result, Streams};
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum What {
     /// View the latest last-applied-configuration annotations of a resource/object
-    ViewLastApplied(View),
+    #[command(name = "view-last-applied")]
+    View(View),
     /// Set the last-applied-configuration annotation on a live object to match the contents of a file
-    SetLastApplied(Set),
+    #[command(name = "set-last-applied")]
+    Set(Set),
     /// Edit latest last-applied-configuration annotations of a resource/object
-    EditLastApplied(Edit),
+    #[command(name = "edit-last-applied")]
+    Edit(Edit),
 }
 
 /// Arguments of `view-last-applied`.
@@ -69,9 +72,9 @@ pub struct Edit {
 /// Runs one of the commands.
 pub async fn run(what: What, factory: &Factory, streams: &mut Streams) -> Result<i32> {
     match what {
-        What::ViewLastApplied(view) => run_view(&view, factory, streams).await,
-        What::SetLastApplied(set) => run_set(&set, factory, streams).await,
-        What::EditLastApplied(edit) => run_edit(&edit, factory, streams).await,
+        What::View(view) => run_view(&view, factory, streams).await,
+        What::Set(set) => run_set(&set, factory, streams).await,
+        What::Edit(edit) => run_edit(&edit, factory, streams).await,
     }
 }
 
