@@ -120,13 +120,13 @@ impl Session<'_> {
                 Ok(text) => text,
                 Err(error) => return preserved(error.into(), Some(&file), streams),
             };
-            if failed.as_ref().is_some_and(|before| text::meaning(before) == text::meaning(&edited)) {
-                let error = message("Edit cancelled, no valid changes were saved.");
-                return preserved(error, Some(&file), streams);
-            }
             if let Some(before) = kept.take() {
                 // It is replaced by the new one.
                 let _ = std::fs::remove_file(before);
+            }
+            if failed.as_ref().is_some_and(|before| text::meaning(before) == text::meaning(&edited)) {
+                let error = message("Edit cancelled, no valid changes were saved.");
+                return preserved(error, Some(&file), streams);
             }
             let cancelled = if failed.is_none() && text::meaning(&original) == text::meaning(&edited) {
                 Some("Edit cancelled, no changes made.")
