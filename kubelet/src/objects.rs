@@ -4,6 +4,7 @@ mod tokens;
 pub mod watched;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use api_types::core::v1::{ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service};
 use async_trait::async_trait;
@@ -39,8 +40,8 @@ pub trait Objects: Send + Sync {
 
     async fn secret(&self, namespace: &str, name: &str) -> Result<Option<Arc<Secret>>, ObjectError>;
 
-    /// All services; an error until they have been read once.
-    fn services(&self) -> Result<Vec<Arc<Service>>, ObjectError>;
+    /// All services; an error when they have not been read once after so much patience.
+    async fn services(&self, patience: Duration) -> Result<Vec<Arc<Service>>, ObjectError>;
 
     /// A token for the pod's service account, issued anew when four fifths of its life are over.
     async fn token(&self, pod: &Pod, need: &TokenNeed) -> Result<Token, ObjectError>;
@@ -77,7 +78,7 @@ impl Objects for NoObjects {
         Err(missing("secret", namespace, name))
     }
 
-    fn services(&self) -> Result<Vec<Arc<Service>>, ObjectError> {
+    async fn services(&self, _patience: Duration) -> Result<Vec<Arc<Service>>, ObjectError> {
         Ok(Vec::new())
     }
 

@@ -202,11 +202,11 @@ impl Objects for WatchedObjects {
         self.secrets.get("secret", namespace, name).await
     }
 
-    fn services(&self) -> Result<Vec<Arc<Service>>, ObjectError> {
-        if !self.services.is_synced() {
-            return Err(ObjectError::ServicesNotSynced);
+    async fn services(&self, patience: Duration) -> Result<Vec<Arc<Service>>, ObjectError> {
+        match tokio::time::timeout(patience, self.services.synced()).await {
+            Ok(()) => Ok(self.services.list()),
+            Err(_) => Err(ObjectError::ServicesNotSynced),
         }
-        Ok(self.services.list())
     }
 
     async fn token(&self, pod: &Pod, need: &TokenNeed) -> Result<Token, ObjectError> {

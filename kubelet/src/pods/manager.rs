@@ -10,7 +10,7 @@ use hashbrown::{HashMap, HashSet};
 use kubelet_core::admission::{self, Rejection};
 use kubelet_core::pod;
 use kubelet_core::pod_lifecycle::{Eviction, TerminationCause};
-use kubelet_core::status::api_time;
+use kubelet_core::status::{api_time, merge};
 use parking_lot::RwLock;
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -279,6 +279,7 @@ impl Manager {
         let uid = pod.metadata.uid.clone();
         match self.entries.get_mut(&uid) {
             Some(entry) => {
+                let is_echo = merge::is_echo(&entry.pod, &pod);
                 entry.pod = pod.clone();
                 entry.gone = false;
                 if entry.finished {
@@ -291,7 +292,7 @@ impl Manager {
                 if self.shared.neighbours.others("").iter().any(|known| known.metadata.uid == uid) {
                     self.shared.neighbours.insert(pod);
                 }
-                self.order(&uid);
+                if is_echo { self.note(&uid) } else { self.order(&uid) }
             }
             None => {
                 let entry =
@@ -439,6 +440,20 @@ impl Manager {
         } else {
             self.start(uid);
         }
+    }
+
+    /// Like [`Manager::order`] for what the kubelet's own status brought about: the worker sees it, and is woken only
+    /// when it says something else. Otherwise what failed would be tried again at once because the failure was told.
+    fn note(&mut self, uid: &str) {
+        let Some(order) = self.order_of(uid) else { return };
+        let Some(worker) = self.entries.get(uid).and_then(|entry| entry.worker.as_ref()) else {
+            return self.start(uid);
+        };
+        worker.orders.send_if_modified(|known| {
+            let same = known.terminate == order.terminate && known.remove == order.remove;
+            *known = order;
+            !same
+        });
     }
 
     fn keep_house(&mut self) {

@@ -1,8 +1,10 @@
 //! Makes sandboxes and containers: configuration, image, create, start, postStart hook.
 
 use std::path::Path;
+use std::time::Duration;
 
 use api_types::core::v1::{Container, Pod};
+use jiff::Timestamp;
 use kubelet_core::actions;
 use kubelet_core::container_config::{self, ContainerFacts};
 use kubelet_core::dns;
@@ -23,12 +25,15 @@ use super::worker::Worker;
 use crate::events::Kind;
 use crate::volumes::MountedVolumes;
 
+/// How long a container waits for the first list of services before users are told.
+const FIRST_SERVICES: Duration = Duration::from_secs(10);
+
 /// Why a container did not start.
 #[derive(Debug)]
 pub(super) struct StartFailure {
     pub waiting: WaitingReason,
     /// When to try again; `None` for the usual wait.
-    pub retry_at: Option<jiff::Timestamp>,
+    pub retry_at: Option<Timestamp>,
 }
 
 fn failure(reason: &str, message: impl Into<String>) -> StartFailure {
@@ -42,6 +47,8 @@ fn failure(reason: &str, message: impl Into<String>) -> StartFailure {
 pub(super) struct Start<'a> {
     pub kind: ContainerKind,
     pub container: &'a Container,
+    /// When its predecessor ended, which starts or doubles its back-off.
+    pub ended: Option<Timestamp>,
     pub sandbox_id: &'a str,
     pub sandbox_config: &'a SandboxConfig,
     pub pod_ips: &'a [String],
@@ -119,6 +126,11 @@ impl Worker {
             failed(&message);
             failure("CreateContainerConfigError", message)
         })?;
+        // Only what the runtime is asked to run can crash: an image or a configuration that is not to be had has waits
+        // of its own.
+        if let Some(ended) = start.ended {
+            self.back_off.advance(&actions::back_off_key(pod, start.container), ended, context.now());
+        }
         let runtime = &context.ports.runtime;
         let created = runtime.create_container(start.sandbox_id, &config, start.sandbox_config).await;
         let id = created.map_err(|error| {
@@ -193,11 +205,12 @@ impl Worker {
         let container = start.container;
         let downward = context.downward_facts(start.pod_ips.to_vec(), pod.spec.host_network);
         let sources = self.environment_sources(pod, container, start.volumes).await?;
-        let services = match context.objects.services() {
-            Ok(services) => services,
-            // A static pod must come up before the API server it may be part of.
-            Err(_) if pods::is_static(pod) => Vec::new(),
-            Err(error) => return Err(error.to_string()),
+        // Right after the start of the kubelet they are about to be read: that is waited for, and no failure. A static
+        // pod must come up before the API server it may be part of.
+        let services = if pods::is_static(pod) {
+            context.objects.services(Duration::ZERO).await.unwrap_or_default()
+        } else {
+            context.objects.services(FIRST_SERVICES).await.map_err(|error| error.to_string())?
         };
         let environment = environment::build(pod, container, &sources, &downward, &services)
             .map_err(|error| error.to_string())?;

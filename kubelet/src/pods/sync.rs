@@ -312,10 +312,6 @@ impl Worker {
             progress.retry(*until);
             return kind != ContainerKind::Init || pod::is_sidecar(&container);
         }
-        if let Some(ended) = ended {
-            let key = actions::back_off_key(pod, &container);
-            self.back_off.advance(&key, ended, now);
-        }
         self.context.metrics.started_containers.with_label_values(&[kind.metric_label()]).inc();
         let attempt = actions::sandbox_attempt(pod, observed);
         let sandbox_config = match self.sandbox_config(pod, attempt).await {
@@ -333,6 +329,7 @@ impl Worker {
                 let start = Start {
                     kind,
                     container: &container,
+                    ended,
                     sandbox_id: &ready.sandbox_id,
                     sandbox_config: &sandbox_config,
                     pod_ips: &ready.pod_ips,

@@ -129,7 +129,7 @@ async fn a_missing_object_is_named() {
         .container_statuses
         .first()
         .and_then(|known| Some(known.state.waiting.as_ref()?.message.clone()));
-    assert_eq!(message.as_deref(), Some("couldn't get configMap work/cm, no kubeClient defined"));
+    assert_eq!(message.as_deref(), Some("configmap \"cm\" not found"));
 }
 
 #[tokio::test(start_paused = true)]

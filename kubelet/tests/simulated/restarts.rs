@@ -145,3 +145,55 @@ async fn a_reboot_counts_as_one_restart_of_every_container() {
     assert!(after.iter().any(|(_, status)| !ready(status)));
     assert!(after.iter().all(|(_, status)| !is_terminal_phase(&status.phase)), "{after:?}");
 }
+
+/// Whether a container waits, or waited at its end, for its back-off.
+fn backs_off(status: &PodStatus) -> bool {
+    status
+        .container_statuses
+        .iter()
+        .any(|known| known.state.waiting.as_ref().is_some_and(|waiting| waiting.reason == "CrashLoopBackOff"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_reboot_pods_start_as_soon_as_services_have_been_read() {
+    let spec = r#"{"containers":[{"name":"web","image":"img:1"}]}"#;
+    let (world, api) = running("reboot-services", spec).await;
+    let before = api.taken().len();
+    world.runtime.reboot();
+    let world = world.restarted().await;
+    world.objects.set_services_read(false);
+    world.connect(&api);
+    world.list(&api.pods());
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(world.runtime.running(), Vec::<String>::new());
+    world.objects.set_services_read(true);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.runtime.running(), ["web"]);
+    assert_eq!(world.told().iter().filter(|line| line.starts_with("Failed ")).count(), 0);
+    assert!(api.taken().split_off(before).iter().all(|(_, status)| !backs_off(status)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_configuration_that_cannot_be_made_is_no_crash() {
+    let spec =
+        r#"{"containers":[{"name":"web","image":"img:1","envFrom":[{"configMapRef":{"name":"settings"}}]}]}"#;
+    let world = World::new("config-missing").await;
+    world.objects.add_config_map("settings", "KEY", "value");
+    let api = Api::with(&[pod("config-missing", spec)]);
+    world.connect(&api);
+    world.list(&api.pods());
+    until_taken(&api, "config-missing", "readiness", ready).await;
+    let before = api.taken().len();
+    world.objects.remove_config_map("settings");
+    world.told();
+    world.runtime.end("web", 1);
+    tokio::time::sleep(Duration::from_secs(65)).await;
+    // Tried every ten seconds, though every status that is written comes back as a change of the pod.
+    let failures = world.told().iter().filter(|line| line.starts_with("Failed ")).count();
+    assert!((6..=7).contains(&failures), "{failures}");
+    assert!(api.taken().split_off(before).iter().all(|(_, status)| !backs_off(status)));
+    world.objects.add_config_map("settings", "KEY", "value");
+    world.events.send(PodEvent::Wake(vec!["config-missing".to_owned()])).expect("a kubelet");
+    until_taken(&api, "config-missing", "readiness", |status| ready(status) && restarts(status, "web") == 1)
+        .await;
+}

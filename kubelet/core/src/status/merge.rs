@@ -1,7 +1,10 @@
 //! Joining the kubelet's new status of a pod with what the API has: transition times, final phases, and the patch.
 
-use api_types::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodStatus};
+use api_types::core::v1::{
+    ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodCondition, PodStatus,
+};
 use jiff::Timestamp;
+use machinery::meta::v1::ObjectMeta;
 use machinery::{Message, Time};
 use serde_json::{Map, Value, json};
 
@@ -113,6 +116,26 @@ pub fn terminated(pod: &Pod, status: &PodStatus) -> PodStatus {
         unready(&mut status);
     }
     status
+}
+
+/// Whether a newer form of a pod differs only in what the kubelet itself writes: its own status come back.
+pub fn is_echo(known: &Pod, newer: &Pod) -> bool {
+    let same_metadata = || {
+        let [known, newer] = [known, newer].map(|pod| ObjectMeta {
+            resource_version: String::new(),
+            managed_fields: Vec::new(),
+            ..pod.metadata.clone()
+        });
+        known == newer
+    };
+    known.spec == newer.spec && of_others(&known.status).eq(&of_others(&newer.status)) && same_metadata()
+}
+
+/// What others write in a status and the kubelet reads.
+fn of_others(status: &PodStatus) -> impl PartialEq + '_ {
+    let conditions: Vec<&PodCondition> =
+        status.conditions.iter().filter(|condition| !OWNED.contains(&condition.type_.as_str())).collect();
+    (conditions, &status.nominated_node_name, &status.resize, &status.resource_claim_statuses)
 }
 
 /// Whether the pod's regular containers ever had their turn.

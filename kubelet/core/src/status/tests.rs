@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api_types::core::v1::{Pod, PodStatus};
+use api_types::core::v1::{Pod, PodCondition, PodStatus};
 use machinery::Message;
 use serde_json::json;
 
@@ -254,4 +254,27 @@ fn terminating_leaves_nothing_running() {
         ("Failed", "ContainerStatusUnknown", 137)
     );
     assert!(conditions(&ended).contains("Ready=False(PodFailed)"));
+}
+
+#[test]
+fn what_the_kubelet_wrote_itself_comes_back_as_an_echo() {
+    let known = pod(ONE);
+    let mut newer = Pod { status: status(&given(ONE, "sandbox a=running")), ..known.clone() };
+    newer.metadata.resource_version = "2".into();
+    assert!(merge::is_echo(&known, &newer));
+    let changed = |change: fn(&mut Pod)| {
+        let mut other = newer.clone();
+        change(&mut other);
+        !merge::is_echo(&newer, &other)
+    };
+    assert!(changed(|pod| pod.spec.active_deadline_seconds = Some(5)));
+    assert!(changed(|pod| {
+        pod.metadata.labels.insert("a".into(), "b".into());
+    }));
+    assert!(changed(|pod| pod.metadata.deletion_grace_period_seconds = Some(5)));
+    // A readiness gate.
+    assert!(changed(|pod| pod
+        .status
+        .conditions
+        .push(PodCondition { type_: "example.com/served".into(), ..PodCondition::default() })));
 }

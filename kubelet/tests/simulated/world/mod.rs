@@ -1,6 +1,7 @@
 //! A node made of plain memory: ports that remember what was asked of them, and a kubelet's pod machinery on top.
 
 pub mod api;
+pub mod objects;
 pub mod ports;
 pub mod runtime;
 
@@ -17,7 +18,6 @@ use kubelet::config::KubeletConfiguration;
 use kubelet::context::Context;
 use kubelet::events::{Record, Recorder};
 use kubelet::metrics::KubeletMetrics;
-use kubelet::objects::NoObjects;
 use kubelet::observing::PodCache;
 use kubelet::pods::images::ImagePuller;
 use kubelet::pods::manager::Sources;
@@ -32,6 +32,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 
 use self::api::Api;
+use self::objects::SimulatedObjects;
 use self::ports::SimulatedMachine;
 use self::runtime::SimulatedRuntime;
 
@@ -42,6 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 pub struct World {
     pub runtime: Arc<SimulatedRuntime>,
     pub machine: Arc<SimulatedMachine>,
+    pub objects: Arc<SimulatedObjects>,
     pub context: Arc<Context>,
     pub cache: Arc<PodCache>,
     pub manager: Arc<ManagerHandle>,
@@ -63,6 +65,7 @@ impl World {
 
     async fn on(directory: PathBuf, runtime: Arc<SimulatedRuntime>) -> World {
         let machine = Arc::new(SimulatedMachine::default());
+        let objects = Arc::new(SimulatedObjects::default());
         let ports = ports::simulated(runtime.clone(), machine.clone());
         let (recorder, records) = Recorder::new("node");
         let mut node = Node::default();
@@ -96,7 +99,7 @@ impl World {
             },
             recorder,
             metrics: KubeletMetrics::register(&Metrics::new(), &Metrics::new(), "node"),
-            objects: Arc::new(NoObjects),
+            objects: objects.clone(),
             started_at: runtime.clock.now(),
             host_ips: ArcSwap::from_pointee(vec!["192.0.2.1".into()]),
             node: ArcSwap::from_pointee(node),
@@ -144,6 +147,7 @@ impl World {
         World {
             runtime,
             machine,
+            objects,
             context,
             cache,
             manager: handle,
