@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::runtime::client_metrics::ClientMetrics;
 use anyhow::{Context as _, bail};
 use api_types::core::v1::{Node, Taint};
 use arc_swap::ArcSwap;
@@ -44,7 +45,6 @@ use crate::objects::watched::WatchedObjects;
 use crate::objects::{NoObjects, Objects};
 use crate::observing::PodCache;
 use crate::options::{self, Options};
-use crate::outage::Outage;
 use crate::pods::images::ImagePuller;
 use crate::pods::manager::Sources;
 use crate::pods::worker::Shared;
@@ -52,6 +52,7 @@ use crate::pods::{Manager, ManagerHandle, Neighbours, PodEvent};
 use crate::rate::Bucket;
 use crate::sources::{self, manifests::Manifests};
 use crate::statuses::{ApiPods, PodApi, Statuses};
+use client::outage::Outage;
 
 /// How often to try the runtime again while it does not answer at the start.
 const RUNTIME_RETRY: Duration = Duration::from_secs(2);
@@ -153,6 +154,9 @@ pub async fn run_with(
         None => Arc::new(NoObjects),
     };
     let (metrics, probe_metrics) = (Metrics::for_component(), Metrics::new());
+    if let Some(client) = &client {
+        client.observe(ClientMetrics::register(&metrics));
+    }
     let measured =
         Measured::new(ports.runtime.clone(), ports.images.clone(), OperationMetrics::register(&metrics));
     let ports = Ports { runtime: measured.clone(), images: measured, ..ports };

@@ -20,7 +20,6 @@ pub mod objects;
 mod observer;
 pub mod observing;
 pub mod options;
-mod outage;
 pub mod pods;
 pub mod probing;
 mod rate;

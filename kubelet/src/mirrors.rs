@@ -11,9 +11,9 @@ use machinery::Resource;
 use machinery::meta::v1::OwnerReference;
 
 use crate::context::Context;
-use crate::outage::Outage;
 use crate::pods::ManagerHandle;
 use crate::statuses::{ApiPods, PodApi, PodApiError};
+use client::outage::Outage;
 
 /// How often to look although nothing was heard.
 const PERIOD: Duration = Duration::from_secs(10);

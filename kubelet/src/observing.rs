@@ -22,7 +22,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use component_base::Shutdown;
 
 use crate::metrics::RelistMetrics;
-use crate::outage::Outage;
+use client::outage::Outage;
 
 /// How often to list although nothing was heard, when the runtime tells its events.
 const SAFETY_NET: Duration = Duration::from_secs(10);

@@ -15,7 +15,7 @@ use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::outage::Outage;
+use client::outage::Outage;
 
 /// How often everything is compared again, in case a change got lost.
 const RECONCILE: Duration = Duration::from_secs(10);

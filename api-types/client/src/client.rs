@@ -1,7 +1,7 @@
 //! The client: one server, one identity, any number of requests at once.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT};
@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::credentials::{Authentication, TokenProvider};
 use crate::dynamic::{DynamicApi, DynamicResource};
 use crate::error::Error;
+use crate::observer::{Answered, RequestObserver};
 use crate::rate_limit::RateLimit;
 use crate::transport::{Connection, Transport};
 
@@ -69,6 +70,27 @@ impl Client {
     ) -> Result<Client, Error> {
         let config = self.shared.config.clone().with_user_agent(user_agent);
         Client::assemble(config, Arc::clone(&self.shared.transport), Authentication::from_provider(provider))
+    }
+
+    /// Tells `observer` of every request of this client, and of those that share its connections. The first
+    /// observer stays.
+    pub fn observe(&self, observer: Arc<dyn RequestObserver>) {
+        if self.shared.transport.observer.set(observer).is_err() {
+            tracing::debug!("this client has an observer already");
+        }
+    }
+
+    /// For those who ask again until an answer comes: tells users once, whoever asks, that the server is away;
+    /// the next answer tells that it is back.
+    pub fn note_unanswered(&self, error: &Error) {
+        let cause: &(dyn std::error::Error + 'static) = match error {
+            // Without the path, which differs from one who asks to the next.
+            Error::Transport { source, .. } => source.as_ref(),
+            other => other,
+        };
+        let chain = std::iter::successors(Some(cause), |error| error.source());
+        let text: Vec<String> = chain.map(ToString::to_string).collect();
+        self.shared.transport.unreachable(&format!("{}: {}", self.shared.config.server, text.join(": ")));
     }
 
     fn assemble(
@@ -124,9 +146,15 @@ impl Client {
         head.version = http::Version::HTTP_11;
         head.headers.entry(USER_AGENT).or_insert_with(|| self.shared.user_agent.clone());
         let mut attempt = Attempts::default();
+        let observer = self.shared.transport.observer.get();
+        let host = head.uri.authority().map(|authority| authority.to_string()).unwrap_or_default();
         loop {
             if let Some(limit) = &self.shared.rate_limit {
+                let begun = Instant::now();
                 limit.wait().await;
+                if let Some(observer) = observer {
+                    observer.limited(&head.method, &host, begun.elapsed());
+                }
             }
             let mut headers = head.headers.clone();
             let rejected = attempt.unauthorized;
@@ -137,11 +165,25 @@ impl Client {
             *request.method_mut() = head.method.clone();
             *request.uri_mut() = head.uri.clone();
             *request.headers_mut() = headers;
-            match pool.request(request).await {
+            let outcome = pool.request(request).await;
+            let code = outcome.as_ref().ok().map(Response::status);
+            if let Some(observer) = observer {
+                observer.attempted(&head.method, &host, code);
+            }
+            let again = || {
+                if let Some(observer) = observer {
+                    observer.retried(&head.method, &host, code);
+                }
+            };
+            if code.is_some() {
+                self.shared.transport.reached();
+            }
+            match outcome {
                 Ok(response) => match attempt.after_answer(&response, self.shared.authentication.can_renew())
                 {
                     Some(delay) => {
                         tracing::debug!(status = %response.status(), ?delay, uri = %head.uri, "sending the request again");
+                        again();
                         tokio::time::sleep(delay).await;
                     }
                     None => return Ok(response),
@@ -150,7 +192,10 @@ impl Client {
                     let connecting = error.is_connect();
                     match attempt.after_failure(&head.method, connecting, self.shared.config.connect_attempts)
                     {
-                        Some(delay) => tokio::time::sleep(delay).await,
+                        Some(delay) => {
+                            again();
+                            tokio::time::sleep(delay).await;
+                        }
                         None => {
                             return Err(Error::Transport {
                                 method: head.method,
@@ -186,6 +231,9 @@ impl Client {
         request: Request<Bytes>,
     ) -> Result<(http::response::Parts, Bytes), Error> {
         let (method, url) = (request.method().clone(), request.uri().to_string());
+        let (begun, request_bytes) = (Instant::now(), request.body().len());
+        let host = request.uri().authority().or(self.shared.config.server.authority());
+        let host = host.map(|authority| authority.to_string()).unwrap_or_default();
         let whole = async {
             let (head, body) = self.request(request).await?.into_parts();
             let body = body.collect().await.map_err(|error| Error::Transport {
@@ -196,12 +244,21 @@ impl Client {
             })?;
             Ok((head, body.to_bytes()))
         };
-        match self.shared.config.timeout {
+        let outcome: Result<(http::response::Parts, Bytes), Error> = match self.shared.config.timeout {
             None => whole.await,
             Some(timeout) => tokio::time::timeout(timeout, whole).await.unwrap_or_else(|_| {
                 Err(Error::Timeout { method: method.clone(), url: url.clone(), timeout })
             }),
+        };
+        if let Some(observer) = self.shared.transport.observer.get() {
+            let response_bytes = outcome.as_ref().ok().map(|(_, body)| body.len());
+            observer.answered(
+                &method,
+                &host,
+                Answered { after: begun.elapsed(), request_bytes, response_bytes },
+            );
         }
+        outcome
     }
 
     /// GET of a path, as text.
@@ -399,5 +456,45 @@ mod tests {
         assert!(attempts.after_failure(&Method::POST, true, 3).is_some());
         assert!(attempts.after_failure(&Method::POST, true, 3).is_some());
         assert!(attempts.after_failure(&Method::POST, true, 3).is_none());
+    }
+
+    /// Collects the levels of what is told.
+    #[derive(Clone, Default)]
+    struct Told(Arc<parking_lot::Mutex<Vec<tracing::Level>>>);
+
+    impl tracing::Subscriber for Told {
+        fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+            *metadata.level() <= tracing::Level::INFO
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn event(&self, event: &tracing::Event<'_>) {
+            self.0.lock().push(*event.metadata().level());
+        }
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    #[test]
+    fn a_server_that_is_away_is_told_once_whoever_asks() {
+        let client = Client::new(Config::new("http://127.0.0.1:1").expect("address")).expect("client");
+        let told = Told::default();
+        tracing::subscriber::with_default(told.clone(), || {
+            client.shared.transport.reached();
+            for path in ["pods", "nodes", "services", "pods"] {
+                client.note_unanswered(&Error::Transport {
+                    method: Method::GET,
+                    url: format!("http://127.0.0.1:1/api/v1/{path}"),
+                    source: "connection refused".into(),
+                    connecting: true,
+                });
+            }
+            client.shared.transport.reached();
+            client.shared.transport.reached();
+        });
+        assert_eq!(*told.0.lock(), [tracing::Level::WARN, tracing::Level::INFO]);
     }
 }

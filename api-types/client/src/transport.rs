@@ -1,6 +1,7 @@
 //! Connections to one server: pooled for requests, single for upgraded streams.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -18,6 +19,8 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::observer::RequestObserver;
+use crate::outage::Outage;
 use crate::tls::{self, PemIdentity, Stamp};
 
 /// As client-go: dial and keep-alive periods of 30 s.
@@ -51,12 +54,39 @@ pub(crate) struct Transport {
     config: Config,
     built: ArcSwap<Built>,
     checked: Mutex<Instant>,
+    outage: Mutex<Outage>,
+    /// Whether `outage` is on: what every answer looks at.
+    away: AtomicBool,
+    pub(crate) observer: OnceLock<Arc<dyn RequestObserver>>,
 }
 
 impl Transport {
     pub(crate) fn new(config: Config) -> Result<Transport, Error> {
         let built = ArcSwap::from_pointee(build(&config, None)?);
-        Ok(Transport { config, built, checked: Mutex::new(Instant::now()) })
+        // How long to wait is for those to decide who ask.
+        let outage = Outage::new("reach the API server", Duration::ZERO, Duration::ZERO);
+        Ok(Transport {
+            config,
+            built,
+            checked: Mutex::new(Instant::now()),
+            outage: Mutex::new(outage),
+            away: AtomicBool::new(false),
+            observer: OnceLock::new(),
+        })
+    }
+
+    /// Tells once per outage that the server cannot be reached.
+    pub(crate) fn unreachable(&self, error: &str) {
+        let mut outage = self.outage.lock();
+        outage.failed(error);
+        self.away.store(true, Ordering::Release);
+    }
+
+    /// An answer came: tells so after an outage.
+    pub(crate) fn reached(&self) {
+        if self.away.swap(false, Ordering::AcqRel) {
+            self.outage.lock().over();
+        }
     }
 
     /// The pool for a request made now; `plugin` is the certificate a credential plugin handed out.

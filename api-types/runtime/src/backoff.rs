@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// As client-go's reflector: 0.8 s doubling to 30 s, each stretched by up to itself.
+/// From `start` doubling to `limit`, each stretched by up to itself, as client-go's reflector does it.
 #[derive(Clone, Debug)]
 pub(crate) struct Backoff {
     start: Duration,

@@ -2,6 +2,7 @@
 //! decisions into requests, leader election and events.
 
 mod backoff;
+pub mod client_metrics;
 pub mod controller;
 pub mod delegation;
 pub mod events;

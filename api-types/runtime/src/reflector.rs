@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use client::outage::Outage;
 use client::{Api, Error, ListParams, WatchEvent};
 use component_base::Shutdown;
 use futures_util::StreamExt as _;
@@ -14,9 +15,13 @@ use machinery::Resource;
 use crate::backoff::Backoff;
 use crate::store::Store;
 
-/// First and longest pause after failures.
+/// First and longest pause after failures; each is stretched by up to itself, so that they do not meet.
+///
+/// client-go goes up to 30 s. Here it is 5 s: after an outage nothing of a cluster moves before its caches follow again,
+/// and a program of ours asks over one connection for all kinds, so that a try costs an idle server next to nothing and
+/// a server that is away one refused connection.
 const FIRST_PAUSE: Duration = Duration::from_millis(800);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_millis(2500);
 /// A watch is ended by the server after 5 to 10 minutes, so that watches spread over servers.
 const WATCH_SECONDS: u32 = 300;
 /// Objects per page of a list.
@@ -45,6 +50,8 @@ pub async fn run<T: Resource>(
         transform,
         version: String::new(),
         streams: true,
+        watching: false,
+        outage: Outage::new(format!("watch {}", T::KIND), FIRST_PAUSE, LONGEST_PAUSE),
         backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
     };
     // Dropping a request half way leaves the store as it was.
@@ -66,12 +73,17 @@ struct Reflector<T> {
     version: String,
     /// Whether the server sends initial events.
     streams: bool,
+    /// Whether the watch of this round was granted.
+    watching: bool,
+    /// What the server says instead of letting this kind be watched.
+    outage: Outage,
     backoff: Backoff,
 }
 
 impl<T: Resource> Reflector<T> {
     /// One watch, with the reading of everything before it where needed.
     async fn round(&mut self) -> Result<(), Error> {
+        self.watching = false;
         if self.version.is_empty() && !self.streams {
             self.list().await?;
         }
@@ -83,9 +95,12 @@ impl<T: Resource> Reflector<T> {
             ..self.params.clone()
         };
         let mut events = self.api.watch(&params, &self.version).await?;
+        self.watching = true;
         let mut objects = initial.then(Vec::new);
         while let Some(event) = events.next().await {
-            match (event?, &mut objects) {
+            let event = event?;
+            self.outage.over();
+            match (event, &mut objects) {
                 (WatchEvent::Added(mut object) | WatchEvent::Modified(mut object), Some(objects)) => {
                     (self.transform)(&mut object);
                     objects.push(object);
@@ -138,7 +153,10 @@ impl<T: Resource> Reflector<T> {
     async fn after(&mut self, outcome: Result<(), Error>) {
         match outcome {
             // The server ends watches all the time; an initial one that ended early is asked for again.
-            Ok(()) if !self.version.is_empty() => self.backoff.reset(),
+            Ok(()) if !self.version.is_empty() => {
+                self.outage.over();
+                self.backoff.reset();
+            }
             Ok(()) => self.pause().await,
             Err(error) if error.is_expired() => {
                 tracing::debug!(kind = T::KIND, "watch expired, reading everything again");
@@ -149,13 +167,21 @@ impl<T: Resource> Reflector<T> {
                 self.streams = false;
             }
             Err(error) => {
-                let cause = component_base::run::error_chain(&error);
-                if error.is_not_found() {
-                    tracing::debug!(kind = T::KIND, error = cause, "resource is not served");
-                } else {
-                    tracing::warn!(kind = T::KIND, error = cause, "failed to watch");
-                }
+                self.tell(&error);
                 self.pause().await;
+            }
+        }
+    }
+
+    /// Tells users of a failure once, and of a server that is away once for all kinds.
+    fn tell(&mut self, error: &Error) {
+        let cause = component_base::run::error_chain(error);
+        match Failure::of(error, self.watching) {
+            Failure::NotServed => tracing::debug!(kind = T::KIND, error = cause, "resource is not served"),
+            Failure::BrokeOff => tracing::debug!(kind = T::KIND, error = cause, "the watch broke off"),
+            Failure::Unanswered => self.api.client().note_unanswered(error),
+            Failure::Refused => {
+                self.outage.failed(&cause);
             }
         }
     }
@@ -163,6 +189,30 @@ impl<T: Resource> Reflector<T> {
     async fn pause(&mut self) {
         let pause = self.backoff.next(rand::random());
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// What a failure means for users.
+#[derive(Debug, PartialEq, Eq)]
+enum Failure {
+    /// The resource may come with a definition or another version of the server.
+    NotServed,
+    /// A watch that was granted ended early, as all do when a server stops. The next try tells whether it is away.
+    BrokeOff,
+    /// The server did not answer.
+    Unanswered,
+    /// The server said no, or something that is not understood.
+    Refused,
+}
+
+impl Failure {
+    fn of(error: &Error, watching: bool) -> Failure {
+        match error {
+            error if error.is_not_found() => Failure::NotServed,
+            Error::Transport { .. } if watching => Failure::BrokeOff,
+            Error::Transport { .. } | Error::Timeout { .. } => Failure::Unanswered,
+            _ => Failure::Refused,
+        }
     }
 }
 
@@ -280,5 +330,32 @@ mod tests {
         );
         assert!(targets[3].contains("resourceVersion=8"), "{targets:?}");
         shutdown.trigger();
+    }
+
+    #[test]
+    fn failures_are_told_by_what_they_mean() {
+        let transport = |connecting| Error::Transport {
+            method: Method::GET,
+            url: "/api/v1/pods".to_owned(),
+            source: "connection refused".into(),
+            connecting,
+        };
+        let forbidden = Error::Status(machinery::status::StatusError::bad_request("no"));
+        let cases = [
+            (transport(true), false, Failure::Unanswered),
+            (transport(false), false, Failure::Unanswered),
+            (transport(false), true, Failure::BrokeOff),
+            (forbidden, true, Failure::Refused),
+        ];
+        for (error, watching, expected) in cases {
+            assert_eq!(Failure::of(&error, watching), expected, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn no_pause_is_longer_than_five_seconds() {
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let longest = (0..20).map(|_| backoff.next(1.0)).max();
+        assert_eq!(longest, Some(Duration::from_secs(5)));
     }
 }

@@ -15,7 +15,7 @@ use super::bootstrap::{SIGNER, client_profile};
 use super::request;
 use super::store::CertificateStore;
 use crate::context::Context;
-use crate::outage::Outage;
+use client::outage::Outage;
 
 /// The signer of kubelets' serving certificates.
 const SERVING_SIGNER: &str = "kubernetes.io/kubelet-serving";

@@ -12,7 +12,7 @@ use machinery::meta::v1::OwnerReference;
 use machinery::{MicroTime, Resource};
 
 use crate::context::Context;
-use crate::outage::Outage;
+use client::outage::Outage;
 
 /// Where node leases live.
 const NAMESPACE: &str = "kube-node-lease";

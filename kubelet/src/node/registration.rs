@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::context::Context;
-use crate::outage::Outage;
+use client::outage::Outage;
 
 /// First and longest wait between attempts.
 const FIRST_RETRY: Duration = Duration::from_millis(100);

@@ -16,7 +16,7 @@ use super::{reserved, runtime};
 use crate::context::Context;
 use crate::events::Kind;
 use crate::observing::{self, PodCache};
-use crate::outage::Outage;
+use client::outage::Outage;
 
 /// Tries of one report before it is put off to the next period.
 const ATTEMPTS: usize = 5;

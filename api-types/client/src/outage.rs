@@ -1,26 +1,32 @@
 //! Failures that repeat: told once when they begin and once when they end, and tried again at growing distances.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+/// Of one outage no more than so many different errors are told.
+const MAX_TOLD: usize = 16;
 
 /// One thing that may fail for a while, such as writing to an API server that is away.
 #[derive(Debug)]
 pub struct Outage {
     /// What fails, as the log says it: `renew the node's lease`.
-    what: &'static str,
+    what: Cow<'static, str>,
     first: Duration,
     longest: Duration,
     wait: Duration,
     since: Option<Instant>,
     failures: u32,
-    told: String,
+    told: BTreeSet<String>,
 }
 
 impl Outage {
     /// Nothing has failed yet. Waits go from `first` to `longest`.
-    pub fn new(what: &'static str, first: Duration, longest: Duration) -> Outage {
-        Outage { what, first, longest, wait: first, since: None, failures: 0, told: String::new() }
+    pub fn new(what: impl Into<Cow<'static, str>>, first: Duration, longest: Duration) -> Outage {
+        let what = what.into();
+        Outage { what, first, longest, wait: first, since: None, failures: 0, told: BTreeSet::new() }
     }
 
     /// Notes a failure and returns how long to wait before the next try.
@@ -48,13 +54,9 @@ impl Outage {
         }
     }
 
-    /// Whether the error is another one than was told last.
+    /// Whether the error was not told of this outage yet.
     fn is_news(&mut self, error: &str) -> bool {
-        let news = self.told != error;
-        if news {
-            error.clone_into(&mut self.told);
-        }
-        news
+        self.told.len() < MAX_TOLD && self.told.insert(error.to_owned())
     }
 }
 
@@ -75,7 +77,7 @@ mod tests {
     fn the_same_error_is_news_once() {
         let mut outage = Outage::new("try", Duration::from_secs(1), Duration::from_secs(5));
         let news: Vec<bool> =
-            ["refused", "refused", "forbidden", "forbidden"].map(|error| outage.is_news(error)).into();
+            ["refused", "refused", "forbidden", "refused"].map(|error| outage.is_news(error)).into();
         assert_eq!(news, [true, false, true, false]);
         outage.over();
         assert!(outage.is_news("forbidden"));
