@@ -189,8 +189,11 @@ fn end_supervisor() -> Result<()> {
     Ok(())
 }
 
-/// Processes that run a program.
+/// Processes of this machine that run a program. Those of containers and machines inside of it, which the kernel
+/// lists as well and whose programs may have the same paths, are not among them.
 pub fn processes_of(program: &Path) -> Vec<u32> {
+    let namespace = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/pid")).ok();
+    let own = namespace("self");
     let entries = std::fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
     entries
         .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
@@ -200,5 +203,47 @@ pub fn processes_of(program: &Path) -> Vec<u32> {
                 path == program || path.to_string_lossy() == format!("{} (deleted)", program.display())
             })
         })
+        .filter(|process| namespace(&process.to_string()) == own)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::find_program;
+
+    #[test]
+    fn processes_of_machines_inside_this_one_are_left_alone() {
+        let folder = std::env::temp_dir().join(format!("xtask-processes-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let program = folder.join("sleep");
+        std::fs::copy(find_program("sleep").unwrap(), &program).unwrap();
+        let mut here = Command::new(&program).arg("60").spawn().unwrap();
+        // Where namespaces are not allowed, this ends at once and proves nothing.
+        let mut inside = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--pid", "--fork", "--kill-child"])
+            .arg(&program)
+            .arg("60")
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let runs = |process: u32| {
+            std::fs::read_link(format!("/proc/{process}/exe")).is_ok_and(|path| path == program)
+        };
+        let child = format!("/proc/{0}/task/{0}/children", inside.id());
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let settled = |inside: &mut std::process::Child| {
+            let children = std::fs::read_to_string(&child).unwrap_or_default();
+            let started = children.split_whitespace().filter_map(|word| word.parse().ok()).any(runs);
+            runs(here.id()) && (started || inside.try_wait().unwrap().is_some())
+        };
+        while !settled(&mut inside) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let found = processes_of(&program);
+        here.kill().and_then(|()| here.wait()).unwrap();
+        inside.kill().and_then(|()| inside.wait()).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(found, [here.id()]);
+    }
 }
