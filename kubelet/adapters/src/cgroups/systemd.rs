@@ -134,12 +134,19 @@ fn listed(properties: &[Property]) -> Vec<String> {
     words
 }
 
-fn call(words: &[String]) -> io::Result<()> {
-    let output = Command::new("busctl")
-        .args(["call", "--quiet", "org.freedesktop.systemd1", "/org/freedesktop/systemd1"])
+/// The call of a method of systemd's manager.
+fn manager_call(words: &[String]) -> Command {
+    let mut command = Command::new("busctl");
+    // The root slice is named `-.slice`, which busctl would take for options without the two dashes.
+    command
+        .args(["call", "--quiet", "--", "org.freedesktop.systemd1", "/org/freedesktop/systemd1"])
         .arg("org.freedesktop.systemd1.Manager")
-        .args(words)
-        .output()?;
+        .args(words);
+    command
+}
+
+fn call(words: &[String]) -> io::Result<()> {
+    let output = manager_call(words).output()?;
     if output.status.success() {
         return Ok(());
     }
@@ -180,6 +187,15 @@ mod tests {
             "6 CPUWeight t 20 CPUQuotaPeriodUSec t 100000 CPUQuotaPerSecUSec t 250000 MemoryMax t 4096 \
              TasksMax t 18446744073709551615 MemoryMin t 64",
         );
+    }
+
+    #[test]
+    fn names_that_begin_with_a_dash_are_no_options() {
+        let command = manager_call(&["StopUnit", "ss", "-.slice", "replace"].map(str::to_owned));
+        let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
+        let place = |wanted: &str| words.iter().position(|word| word == wanted);
+        assert!(place("--").is_some() && place("--") < place("org.freedesktop.systemd1"), "{words:?}");
+        assert!(words.iter().skip_while(|word| *word != "--").any(|word| word == "-.slice"), "{words:?}");
     }
 
     #[test]
