@@ -124,8 +124,10 @@ impl Session {
 
     /// Says goodbye and ends the connection.
     pub async fn close(&self) {
-        // A connection that is gone already needs no goodbye.
-        let _ = self.commands.send(Command::GoAway).await;
+        // A connection that is gone already needs no goodbye, and one that takes none is not read to its end.
+        if self.commands.send(Command::GoAway).await.is_err() {
+            self.closed.cancel();
+        }
         self.closed.cancelled().await;
     }
 }
@@ -149,7 +151,11 @@ impl Writer {
             let Some(command) = command else { break };
             let last = matches!(command, Command::GoAway);
             let Ok(bytes) = self.encode(command) else { break };
-            if connection.write_all(&bytes).await.is_err() || connection.flush().await.is_err() || last {
+            if connection.write_all(&bytes).await.is_err() || connection.flush().await.is_err() {
+                // The peer left, but what it said before is still to be read: the reader ends the session.
+                return;
+            }
+            if last {
                 break;
             }
         }
@@ -507,6 +513,74 @@ mod tests {
         let refuse = async { server.accept().await.expect("a stream").reset(3).await };
         let (opened, ()) = tokio::join!(client.open(kind("error")), refuse);
         assert_eq!(opened.err(), Some(SessionError::Refused(1, 3)));
+    }
+
+    /// A connection that can be read, but not written once `deaf`: the peer said its last word and left.
+    struct Deaf {
+        connection: tokio::io::DuplexStream,
+        deaf: Arc<AtomicBool>,
+    }
+
+    impl AsyncRead for Deaf {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            out: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.connection).poll_read(cx, out)
+        }
+    }
+
+    impl AsyncWrite for Deaf {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            if self.deaf.load(Ordering::Relaxed) {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            Pin::new(&mut self.connection).poll_write(cx, bytes)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.connection).poll_flush(cx)
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.connection).poll_shutdown(cx)
+        }
+    }
+
+    #[tokio::test]
+    async fn last_words_are_read_when_the_peer_takes_nothing_more() {
+        let (near, far) = tokio::io::duplex(1000);
+        let deaf = Arc::new(AtomicBool::new(false));
+        let connection = Deaf { connection: near, deaf: Arc::clone(&deaf) };
+        let (client, server) = (Session::start(connection, Role::Client), Session::start(far, Role::Server));
+        let accept = async {
+            let stream = server.accept().await.expect("a stream");
+            stream.accept().await.expect("accepted");
+            stream
+        };
+        let (output, _far_output) = tokio::join!(client.open(kind("stdout")), accept);
+        let accept = async {
+            let stream = server.accept().await.expect("a stream");
+            stream.accept().await.expect("accepted");
+            stream
+        };
+        let (status, far_status) = tokio::join!(client.open(kind("error")), accept);
+        deaf.store(true, Ordering::Relaxed);
+        // Who has read the output drops it, which cannot be told any more.
+        drop(output.expect("opened"));
+        client.commands.closed().await;
+        let mut far_status = far_status;
+        far_status.write_all(b"status").await.expect("written");
+        far_status.shutdown().await.expect("shut down");
+        let mut received = Vec::new();
+        status.expect("opened").read_to_end(&mut received).await.expect("read");
+        assert_eq!(received, b"status");
+        client.close().await;
     }
 
     #[tokio::test]
