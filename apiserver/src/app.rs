@@ -21,7 +21,7 @@ use component_base::Shutdown;
 use component_base::health::{Endpoint as Check, Health};
 use component_base::metrics::Metrics;
 use component_base::tls::client::ServerAuthorities;
-use component_base::tls::server::identity_from_files;
+use component_base::tls::server::{Identity, identity_from_files};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -199,7 +199,9 @@ fn state(base: &Base) -> anyhow::Result<State> {
 fn api(base: &Base, state: &State) -> anyhow::Result<Arc<Api>> {
     let State { resources, typed, authorizer, identities } = state;
     let options = &base.options;
-    let admission = admission::build(&options.generic, resources.clone(), typed, authorizer, &base.metrics)?;
+    let identity = webhook_identity(options, &base.loops)?;
+    let admission =
+        admission::build(&options.generic, resources.clone(), identity, typed, authorizer, &base.metrics)?;
     let accounts = &options.authentication.service_account;
     let virtual_resources = Arc::new(VirtualResources {
         authorizer: authorizer.clone(),
@@ -335,12 +337,19 @@ fn dialer(options: &Options, loops: &Shutdown) -> anyhow::Result<Dialer> {
             KubeletTrust::Nothing
         }
     };
-    if let (Some(certificate), Some(key)) = (&kubelet.proxy_client_cert_file, &kubelet.proxy_client_key_file)
-    {
-        // What proves our identity to extension servers must be usable before the first of them is called.
-        identity_from_files(certificate, key).context("--proxy-client-cert-file")?;
-    }
     Ok(Dialer::new(identity, trust, kubelet.kubelet_timeout)?)
+}
+
+/// What the server shows to webhooks that ask for a certificate.
+fn webhook_identity(options: &Options, loops: &Shutdown) -> anyhow::Result<Option<Identity>> {
+    let kubelet = &options.kubelet;
+    let (Some(certificate), Some(key)) = (&kubelet.proxy_client_cert_file, &kubelet.proxy_client_key_file)
+    else {
+        return Ok(None);
+    };
+    let identity = identity_from_files(certificate, key).context("--proxy-client-cert-file")?;
+    identity.keep_fresh(loops);
+    Ok(Some(identity))
 }
 
 fn audit(options: &Options, metrics: &Metrics) -> anyhow::Result<Option<Arc<Audit>>> {

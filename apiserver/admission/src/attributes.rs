@@ -41,7 +41,10 @@ pub enum Options {
     Update(UpdateOptions),
     /// Of a delete.
     Delete(DeleteOptions),
-    /// Conversations have none.
+    /// Of a conversation: what it asks for, as JSON of the request's kind with `kind` and `apiVersion`. Webhooks are
+    /// shown it as the object.
+    Connect(serde_json::Value),
+    /// None are known.
     None,
 }
 

@@ -17,6 +17,7 @@ use crate::default_toleration_seconds::DefaultTolerationSeconds;
 use crate::deny_service_external_ips::DenyServiceExternalIPs;
 use crate::limit_ranger::LimitRanger;
 use crate::lookup::Lookup;
+use crate::metrics::AdmissionMetrics;
 use crate::namespace_lifecycle::NamespaceLifecycle;
 use crate::node_restriction::NodeRestriction;
 use crate::plugin::Plugin;
@@ -29,6 +30,7 @@ use crate::runtime_class::RuntimeClass;
 use crate::service_account::ServiceAccount;
 use crate::storage_protection::StorageObjectInUseProtection;
 use crate::taint_nodes_by_condition::TaintNodesByCondition;
+use crate::webhooks::{Caller, Kinds, MutatingAdmissionWebhook, Tools, ValidatingAdmissionWebhook};
 
 /// What plugins are made of.
 pub struct Means {
@@ -42,6 +44,23 @@ pub struct Means {
     pub quota_status: Arc<dyn QuotaStatus>,
     /// Where plugins count.
     pub metrics: Metrics,
+    /// Where admission as a whole is measured.
+    pub admission_metrics: AdmissionMetrics,
+    /// Objects in the versions webhooks want to see.
+    pub kinds: Arc<dyn Kinds>,
+    /// The way to webhooks.
+    pub webhook_caller: Arc<dyn Caller>,
+}
+
+impl Means {
+    fn webhooks(&self) -> Tools {
+        Tools {
+            lookup: self.lookup.clone(),
+            kinds: Arc::clone(&self.kinds),
+            caller: Arc::clone(&self.webhook_caller),
+            metrics: self.admission_metrics.clone(),
+        }
+    }
 }
 
 /// Makes a plugin with its part of `--admission-control-config-file`, if that has one.
@@ -140,11 +159,15 @@ static ALL: [Row; 41] = [
     // Of a feature that is off.
     absent_on("JobValidation"),
     on("PodResizeValidator", |means| Arc::new(PodResizeValidator::new(means.lookup.clone()))),
-    // Policies and webhooks see what all others have made of the object; they are not there yet.
+    // Policies and webhooks see what all others have made of the object; policies are not there yet.
     absent_on("MutatingAdmissionPolicy"),
-    absent_on("MutatingAdmissionWebhook"),
+    configured("MutatingAdmissionWebhook", |means, value| {
+        Ok(Arc::new(MutatingAdmissionWebhook::new(means.webhooks(), value)?))
+    }),
     absent_on("ValidatingAdmissionPolicy"),
-    absent_on("ValidatingAdmissionWebhook"),
+    configured("ValidatingAdmissionWebhook", |means, value| {
+        Ok(Arc::new(ValidatingAdmissionWebhook::new(means.webhooks(), value)?))
+    }),
     // Counts only what everybody else has let pass.
     configured("ResourceQuota", |means, value| {
         let configuration = value.map(resource_quota::Configuration::read).transpose()?.unwrap_or_default();

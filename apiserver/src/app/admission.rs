@@ -1,18 +1,22 @@
 //! Admission plugins, as the flags want them.
 
 mod configuration;
+mod kinds;
 
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use apiserver_admission::default_toleration_seconds::DefaultTolerationSeconds;
-use apiserver_admission::{Chain, Lookup, Make, Means, Plugin};
+use apiserver_admission::{AdmissionMetrics, Chain, Lookup, Make, Means, Plugin};
 use apiserver_auth::authz::Authorizer;
 use component_base::metrics::Metrics;
+use component_base::tls::server::Identity;
 
 use self::configuration::Configurations;
+use self::kinds::ServedKinds;
+use crate::connect::webhooks::WebhookCaller;
+use crate::endpoints::Resources;
 use crate::options::GenericOptions;
-use crate::store::Stores;
 use crate::system::admission_objects::AdmissionObjects;
 use crate::system::privileged_pods::PrivilegedPods;
 use crate::system::typed::Typed;
@@ -20,7 +24,8 @@ use crate::system::typed::Typed;
 /// Makes the chain of plugins.
 pub fn build(
     options: &GenericOptions,
-    stores: Arc<dyn Stores>,
+    resources: Arc<Resources>,
+    webhook_identity: Option<Identity>,
     typed: &Typed,
     authorizer: &Arc<dyn Authorizer>,
     metrics: &Metrics,
@@ -32,8 +37,9 @@ pub fn build(
             .map_err(|error| anyhow!("--admission-control-config-file {path:?}: {error}"))?,
         None => Configurations::default(),
     };
+    let admission_metrics = AdmissionMetrics::new(metrics);
     let means = Means {
-        lookup: Lookup::new(Arc::new(AdmissionObjects { stores })),
+        lookup: Lookup::new(Arc::new(AdmissionObjects { stores: resources.clone() })),
         authorizer: Arc::clone(authorizer),
         default_tolerations: DefaultTolerationSeconds {
             not_ready: options.default_not_ready_toleration_seconds,
@@ -41,6 +47,9 @@ pub fn build(
         },
         quota_status: Arc::new(typed.clone()),
         metrics: metrics.clone(),
+        admission_metrics: admission_metrics.clone(),
+        kinds: Arc::new(ServedKinds { resources }),
+        webhook_caller: Arc::new(WebhookCaller::new(typed.clone(), webhook_identity)),
     };
     let mut plugins: Vec<Arc<dyn Plugin>> = Vec::new();
     if !options.allow_privileged {
@@ -86,7 +95,7 @@ pub fn build(
     }
     let names: Vec<&str> = plugins.iter().map(|plugin| plugin.name()).collect();
     tracing::info!(plugins = names.join(","), "admission plugins, in order");
-    Ok(Chain::new(plugins))
+    Ok(Chain::new(plugins).measured(admission_metrics))
 }
 
 fn is_absent(name: &str) -> bool {

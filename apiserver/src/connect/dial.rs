@@ -131,7 +131,7 @@ fn unverified_config(identity: Option<Identity>) -> Result<Arc<rustls::ClientCon
 
 /// Shows the newest version of our certificate.
 #[derive(Debug)]
-struct ShowIdentity(Identity);
+pub(super) struct ShowIdentity(pub(super) Identity);
 
 impl rustls::client::ResolvesClientCert for ShowIdentity {
     fn resolve(&self, _: &[&[u8]], _: &[rustls::SignatureScheme]) -> Option<Arc<rustls::sign::CertifiedKey>> {

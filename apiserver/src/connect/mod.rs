@@ -1,7 +1,7 @@
 //! Conversations with kubelets and backends: logs, exec, attach, port forwarding and proxies.
 //!
 //! `location` (where) → `dial` (a connection one may believe; `trust` for the exceptions) → `forward` (request and answer,
-//! or bytes both ways after an upgrade) → `rewrite` (links in proxied pages).
+//! or bytes both ways after an upgrade) → `rewrite` (links in proxied pages). `webhooks` is the way to admission webhooks.
 
 pub mod dial;
 pub mod forward;
@@ -10,6 +10,7 @@ pub mod log_options;
 pub mod rewrite;
 pub mod stream_options;
 pub mod trust;
+pub mod webhooks;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use apiserver_registry::Connect;
 use http::{Request, Response};
 use machinery::status::StatusError;
 use machinery::{GroupVersionKind, GroupVersionResource};
+use serde_json::{Value, json};
 
 use self::dial::Dialer;
 use self::location::Locator;
@@ -71,7 +73,7 @@ impl Connector {
                 None => Ok(respond::text(http::StatusCode::OK, "")),
             };
         }
-        self.admit(connect, context).await?;
+        self.admit(connect, context, &query).await?;
         match connect {
             Connect::PodLog => unreachable_log(),
             Connect::PodExec | Connect::PodAttach => {
@@ -131,7 +133,12 @@ impl Connector {
         if decision.is_allowed() { Ok(()) } else { Err(respond::forbidden(&attributes, &decision.reason)) }
     }
 
-    async fn admit(&self, connect: Connect, context: &RequestContext) -> Result<(), StatusError> {
+    async fn admit(
+        &self,
+        connect: Connect,
+        context: &RequestContext,
+        query: &str,
+    ) -> Result<(), StatusError> {
         if !self.admission.handles(Operation::Connect) {
             return Ok(());
         }
@@ -154,7 +161,7 @@ impl Connector {
             name: info.name.clone(),
             object: None,
             old_object: None,
-            options: Options::None,
+            options: Options::Connect(asked(connect, kind, info, query)?),
             dry_run: false,
             user: context.user.clone(),
             now: context.received,
@@ -163,6 +170,51 @@ impl Connector {
         self.admission.admit(&mut attributes).await?;
         self.admission.validate(&attributes).await
     }
+}
+
+/// What a conversation asks for, as webhooks are shown it.
+fn asked(
+    connect: Connect,
+    kind: &str,
+    info: &crate::chain::request_info::RequestInfo,
+    query: &str,
+) -> Result<Value, StatusError> {
+    let mut fields = serde_json::Map::new();
+    fields.insert("kind".to_owned(), json!(kind));
+    fields.insert("apiVersion".to_owned(), json!("v1"));
+    match connect {
+        Connect::PodLog => {}
+        Connect::PodExec | Connect::PodAttach => {
+            let options = stream_options::exec(query)?;
+            let flags = [
+                ("stdin", options.stdin),
+                ("stdout", options.stdout),
+                ("stderr", options.stderr),
+                ("tty", options.tty),
+            ];
+            let set = flags.into_iter().filter(|(_, value)| *value);
+            fields.extend(set.map(|(name, value)| (name.to_owned(), json!(value))));
+            if !options.container.is_empty() {
+                fields.insert("container".to_owned(), json!(options.container));
+            }
+            if !options.command.is_empty() {
+                fields.insert("command".to_owned(), json!(options.command));
+            }
+        }
+        Connect::PodPortForward => {
+            let ports = stream_options::ports(query)?;
+            if !ports.is_empty() {
+                fields.insert("ports".to_owned(), json!(ports));
+            }
+        }
+        Connect::PodProxy | Connect::ServiceProxy | Connect::NodeProxy => {
+            let (_, path) = split_proxy_path(&info.path, &info.name);
+            if !path.is_empty() {
+                fields.insert("path".to_owned(), json!(path));
+            }
+        }
+    }
+    Ok(Value::Object(fields))
 }
 
 fn unreachable_log() -> Result<Response<Body>, StatusError> {

@@ -10,3 +10,4 @@ mod paths;
 mod stations;
 mod support;
 mod system;
+mod webhooks;
