@@ -331,6 +331,19 @@ impl Statistics for Measuring {
         }
     }
 
+    async fn claims(&self) -> String {
+        let mut measured = Vec::new();
+        for claim in self.context.metrics.volumes.claims() {
+            match self.context.ports.machine.filesystem(&claim.path).await {
+                Ok(usage) => measured.push((claim.namespace, claim.name, usage)),
+                Err(error) => {
+                    tracing::debug!(%error, path = %claim.path.display(), "failed to measure a volume");
+                }
+            }
+        }
+        statistics::claims(&measured)
+    }
+
     async fn resource(&self) -> String {
         match self.all(true).await {
             Ok((node, pods)) => statistics::resource(&node, &pods),

@@ -1,13 +1,20 @@
 //! The kubelet's metrics, by upstream's names.
 
 mod operations;
+pub mod volumes;
+
+use std::sync::Arc;
 
 use component_base::metrics::{Metrics, exponential_buckets};
 use kubelet_core::ports::ContainerState;
+use kubelet_core::start_latency::Started;
 use prometheus::{Gauge, GaugeVec, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec};
 
 use crate::certificates::Wanted;
 use crate::observing::PodCache;
+use crate::pods::stage::STAGES;
+
+use self::volumes::VolumeBook;
 
 pub use self::operations::{Measured, OperationMetrics};
 
@@ -59,7 +66,36 @@ pub struct PodCounts {
     pub desired: [i64; 2],
     /// Of those, the ones that hold resources.
     pub active: [i64; 2],
+    /// By the row of [`WorkingPod`] and the stage.
+    working: [[i64; STAGES.len()]; WORKING.len()],
 }
+
+impl PodCounts {
+    /// Counts a pod that has, had or waits for a worker.
+    pub fn add_working(&mut self, pod: WorkingPod, stage: usize) {
+        let row = match pod {
+            WorkingPod { found: true, .. } => 4,
+            WorkingPod { gone, is_static, .. } => usize::from(gone) * 2 + usize::from(is_static),
+        };
+        if let Some(count) = self.working.get_mut(row).and_then(|row| row.get_mut(stage)) {
+            *count += 1;
+        }
+    }
+}
+
+/// Where the kubelet knows a pod from.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkingPod {
+    /// Its source no longer has it.
+    pub gone: bool,
+    /// Only the runtime ever had it.
+    pub found: bool,
+    pub is_static: bool,
+}
+
+/// The labels `config` and `static` of the rows of working pods.
+const WORKING: [(&str, &str); 5] =
+    [("desired", ""), ("desired", "true"), ("orphan", ""), ("orphan", "true"), ("runtime_only", "unknown")];
 
 /// What is counted and measured. Cheap to clone.
 #[derive(Clone)]
@@ -76,7 +112,9 @@ pub struct KubeletMetrics {
     /// From the first sight of a pod to its running.
     pub start_seconds: HistogramVec,
     /// From the creation of a pod in the API to its running.
-    pub start_total_seconds: HistogramVec,
+    start_total_seconds: HistogramVec,
+    /// The same without pulls and init containers, for pods without lasting volumes.
+    start_own_seconds: HistogramVec,
     /// By `reason`.
     pub rejections: IntCounterVec,
     /// Pods the runtime had and nobody knew.
@@ -88,6 +126,9 @@ pub struct KubeletMetrics {
     desired_pods: IntGaugeVec,
     active_pods: IntGaugeVec,
     mirror_pods: IntGaugeVec,
+    /// By `lifecycle`, `config` and `static`.
+    working_pods: IntGaugeVec,
+    pub volumes: Arc<VolumeBook>,
     /// By `eviction_signal`.
     pub evictions: IntCounterVec,
     /// By `reason`: `age` or `space`.
@@ -199,6 +240,14 @@ impl KubeletMetrics {
                 &[],
                 &START_BUCKETS,
             ),
+            start_own_seconds: metrics.histogram(
+                "kubelet_pod_start_sli_duration_seconds",
+                "[ALPHA] Duration in seconds to start a pod, excluding time to pull images and run init containers, \
+                 measured from pod creation timestamp to when all its containers are reported as started and observed via \
+                 watch",
+                &[],
+                &START_BUCKETS,
+            ),
             rejections: metrics.int_counter(
                 "kubelet_admission_rejections_total",
                 "[ALPHA] Cumulative number pod admission rejections by the Kubelet.",
@@ -245,6 +294,15 @@ impl KubeletMetrics {
                 "[ALPHA] The number of mirror pods the kubelet will try to create (one per admitted static pod)",
                 &[],
             ),
+            working_pods: metrics.int_gauge(
+                "kubelet_working_pods",
+                "[ALPHA] Number of pods the kubelet is actually running, broken down by lifecycle phase, whether the pod is \
+                 desired, orphaned, or runtime only (also orphaned), and whether the pod is static. An orphaned pod has been \
+                 removed from local configuration or force deleted in the API and consumes resources that are not otherwise \
+                 visible.",
+                &["lifecycle", "config", "static"],
+            ),
+            volumes: Arc::new(VolumeBook::register(metrics)),
             evictions: metrics.int_counter(
                 "kubelet_evictions",
                 "[ALPHA] Cumulative number of pod evictions by eviction signal",
@@ -303,6 +361,19 @@ impl KubeletMetrics {
             self.active_pods.with_label_values(&[is_static]).set(active);
         }
         self.mirror_pods.with_label_values(&NO_LABELS).set(counts.active[1]);
+        for ((config, is_static), stages) in WORKING.iter().zip(counts.working) {
+            for (lifecycle, count) in STAGES.iter().zip(stages) {
+                self.working_pods.with_label_values(&[*lifecycle, *config, *is_static]).set(count);
+            }
+        }
+    }
+
+    /// Takes in how long a pod took to start.
+    pub fn started(&self, started: Started) {
+        self.start_total_seconds.with_label_values::<&str>(&[]).observe(started.total.as_secs_f64());
+        if let Some(own) = started.own {
+            self.start_own_seconds.with_label_values::<&str>(&[]).observe(own.as_secs_f64());
+        }
     }
 
     /// Takes in how long a pull took.

@@ -12,6 +12,7 @@ pub mod images;
 pub mod manager;
 mod mounts;
 mod resizing;
+pub mod stage;
 mod start;
 mod stop;
 mod sync;
@@ -26,6 +27,8 @@ use parking_lot::RwLock;
 use api_types::core::v1::Pod;
 use kubelet_core::pod_lifecycle::TerminationCause;
 use tokio::sync::{Notify, watch};
+
+use self::stage::Stage;
 
 pub use self::manager::{Manager, ManagerHandle, PodEvent};
 
@@ -48,6 +51,8 @@ pub struct WorkerHandle {
     pub wake: Arc<Notify>,
     /// Set before a wake when objects that volumes are made from have changed.
     pub refresh: Arc<AtomicBool>,
+    /// Where the worker is.
+    pub stage: Arc<Stage>,
 }
 
 /// The pods that hold resources of this node, as the manager admitted them.

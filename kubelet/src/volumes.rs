@@ -21,6 +21,7 @@ use kubelet_core::ports::{MountError, OwnershipChange};
 use kubelet_core::projection::{self, ProjectionError};
 
 use crate::context::Context;
+use crate::metrics::volumes::{BookedVolumes, MountedClaim};
 use crate::objects::ObjectError;
 
 pub use self::removal::{orphans, remove_all, remove_pod_directory};
@@ -66,6 +67,61 @@ pub struct Mounted {
     pub readonly: bool,
     /// Reference of the image, for an image volume.
     pub image: String,
+    /// The name of its plugin, such as `kubernetes.io/secret`.
+    pub plugin: &'static str,
+}
+
+/// A volume that is one image.
+pub const IMAGE_PLUGIN: &str = "kubernetes.io/image";
+/// A file or directory of the host, also through a claim.
+const HOST_PATH_PLUGIN: &str = "kubernetes.io/host-path";
+/// A directory of the host, through a claim.
+const LOCAL_PLUGIN: &str = "kubernetes.io/local-volume";
+
+/// The plugin of a volume that says so itself; `None` for claims.
+fn plugin_of(volume: &Volume) -> Option<&'static str> {
+    let source = &volume.volume_source;
+    let named = [
+        (source.empty_dir.is_some(), "kubernetes.io/empty-dir"),
+        (source.config_map.is_some(), "kubernetes.io/configmap"),
+        (source.secret.is_some(), "kubernetes.io/secret"),
+        (source.downward_api.is_some(), "kubernetes.io/downward-api"),
+        (source.projected.is_some(), "kubernetes.io/projected"),
+        (source.host_path.is_some(), HOST_PATH_PLUGIN),
+        (source.image.is_some(), IMAGE_PLUGIN),
+    ];
+    named.into_iter().find_map(|(is_set, plugin)| is_set.then_some(plugin))
+}
+
+/// The claim a volume stands for.
+fn claim_of(pod: &Pod, volume: &Volume) -> Option<String> {
+    let source = &volume.volume_source;
+    match &source.persistent_volume_claim {
+        Some(claim) => Some(claim.claim_name.clone()),
+        None => source.ephemeral.is_some().then(|| format!("{}-{}", pod.metadata.name, volume.name)),
+    }
+}
+
+/// What a pod wants, as far as its volumes say which plugin makes them.
+fn wanted(pod: &Pod) -> Vec<&'static str> {
+    pod.spec.volumes.iter().filter_map(plugin_of).collect()
+}
+
+/// The volumes of a pod that are all there, as the metrics count them.
+fn booked(pod: &Pod, mounted: &MountedVolumes) -> BookedVolumes {
+    let mut booked = BookedVolumes::default();
+    for volume in &pod.spec.volumes {
+        let place = mounted.get(&volume.name);
+        let Some(plugin) = plugin_of(volume).or(place.map(|place| place.plugin)) else { continue };
+        booked.desired.push(plugin);
+        booked.actual.push(plugin);
+        // A directory of the host is no file system of its own: upstream measures none either.
+        if let (Some(name), Some(place), LOCAL_PLUGIN) = (claim_of(pod, volume), place, plugin) {
+            let namespace = pod.metadata.namespace.clone();
+            booked.claims.push(MountedClaim { namespace, name, path: place.path.clone() });
+        }
+    }
+    booked
 }
 
 /// The volumes of one pod, by name.
@@ -83,6 +139,8 @@ pub async fn mount_all(
     pod: &Pod,
     facts: &DownwardFacts,
 ) -> Result<MountedVolumes, (String, VolumeError)> {
+    let uid = &pod.metadata.uid;
+    context.metrics.volumes.want(uid, wanted(pod));
     let mut mounted = MountedVolumes::new();
     for volume in &pod.spec.volumes {
         match mount(context, pod, volume, facts).await {
@@ -93,6 +151,7 @@ pub async fn mount_all(
             Err(error) => return Err((volume.name.clone(), error)),
         }
     }
+    context.metrics.volumes.have(uid, booked(pod, &mounted));
     Ok(mounted)
 }
 
@@ -103,10 +162,11 @@ async fn mount(
     facts: &DownwardFacts,
 ) -> Result<Option<Mounted>, VolumeError> {
     let source = &volume.volume_source;
-    let writable = |path: PathBuf| Some(Mounted { path, readonly: false, image: String::new() });
+    let plugin = plugin_of(volume).unwrap_or_default();
+    let writable = |path: PathBuf| Some(Mounted { path, readonly: false, image: String::new(), plugin });
     if projection::is_projection(volume) {
         let path = projected::mount(context, pod, volume, facts).await?;
-        return Ok(Some(Mounted { path, readonly: true, image: String::new() }));
+        return Ok(Some(Mounted { path, readonly: true, image: String::new(), plugin }));
     }
     if let Some(source) = &source.empty_dir {
         return empty_dir::mount(context, pod, &volume.name, source).await.map(writable);
@@ -116,12 +176,9 @@ async fn mount(
             .await
             .map(writable);
     }
-    if let Some(source) = &source.persistent_volume_claim {
-        return claims::mount(context, pod, &source.claim_name, source.read_only).await.map(Some);
-    }
-    if source.ephemeral.is_some() {
-        let name = format!("{}-{}", pod.metadata.name, volume.name);
-        return claims::mount(context, pod, &name, false).await.map(Some);
+    if let Some(claim) = claim_of(pod, volume) {
+        let readonly = source.persistent_volume_claim.as_ref().is_some_and(|claim| claim.read_only);
+        return claims::mount(context, pod, &claim, readonly).await.map(Some);
     }
     if source.image.is_some() {
         return Ok(None);

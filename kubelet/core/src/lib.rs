@@ -29,6 +29,7 @@ pub mod resizing;
 pub mod restart;
 pub mod sandbox_config;
 pub mod security;
+pub mod start_latency;
 pub mod statistics;
 pub mod status;
 pub mod termination;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 pub use self::cadvisor::cadvisor;
-pub use self::exposition::resource;
+pub use self::exposition::{ClaimUse, claims, resource};
 pub use self::summary::summary;
 use crate::ports::{CgroupDetails, FilesystemUsage, Interface, MemoryUsage, Packets, ProcessCount};
 
@@ -195,5 +195,19 @@ mod tests {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
         assert_eq!(text.matches("# TYPE container_memory_failures_total").count(), 1);
+    }
+
+    #[test]
+    fn claims_are_told_by_namespace_and_name() {
+        let usage = FilesystemUsage { capacity_bytes: 9, inodes_used: 2, ..FilesystemUsage::default() };
+        let text = claims(&[("work".to_owned(), "c".to_owned(), usage)]);
+        for line in [
+            "# TYPE kubelet_volume_stats_capacity_bytes gauge",
+            r#"kubelet_volume_stats_capacity_bytes{namespace="work",persistentvolumeclaim="c"} 9"#,
+            r#"kubelet_volume_stats_inodes_used{namespace="work",persistentvolumeclaim="c"} 2"#,
+        ] {
+            assert!(text.lines().any(|known| known == line), "{line} is not in\n{text}");
+        }
+        assert_eq!(claims(&[]), "");
     }
 }

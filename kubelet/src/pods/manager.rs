@@ -14,10 +14,11 @@ use kubelet_core::status::{api_time, merge};
 use parking_lot::RwLock;
 use tokio::sync::{Notify, mpsc, watch};
 
+use super::stage::TERMINATED;
 use super::worker::{Shared, Worker};
 use super::{Order, WorkerHandle, stop};
 use crate::events::Kind;
-use crate::metrics::PodCounts;
+use crate::metrics::{PodCounts, WorkingPod};
 use crate::statuses::ApiPods;
 
 /// How often to look for what was missed: orphans, pods that wait for a predecessor.
@@ -95,6 +96,8 @@ struct Entry {
     /// Nothing is left of it but the object, whose deletion is under way.
     finished: bool,
     evicted: Option<(Eviction, i64)>,
+    /// Known from the runtime alone: no source ever told of it.
+    found: bool,
 }
 
 impl Manager {
@@ -295,8 +298,15 @@ impl Manager {
                 if is_echo { self.note(&uid) } else { self.order(&uid) }
             }
             None => {
-                let entry =
-                    Entry { pod, gone: false, worker: None, rejected: false, finished: false, evicted: None };
+                let entry = Entry {
+                    pod,
+                    gone: false,
+                    worker: None,
+                    rejected: false,
+                    finished: false,
+                    evicted: None,
+                    found: false,
+                };
                 self.entries.insert(uid.clone(), entry);
                 self.start(&uid);
             }
@@ -336,8 +346,9 @@ impl Manager {
     fn spawn_worker(&mut self, uid: &str) {
         let Some(order) = self.order_of(uid) else { return };
         let (orders, receiver) = watch::channel(order);
-        let handle = WorkerHandle { orders, wake: Arc::default(), refresh: Arc::default() };
-        let worker = Worker::new(self.shared.clone(), receiver, handle.wake.clone(), handle.refresh.clone());
+        let (wake, refresh, stage) = Default::default();
+        let handle = WorkerHandle { orders, wake, refresh, stage };
+        let worker = Worker::new(self.shared.clone(), receiver, &handle);
         tokio::spawn(worker.run());
         if let Some(entry) = self.entries.get_mut(uid) {
             entry.worker = Some(handle);
@@ -470,8 +481,15 @@ impl Manager {
             self.shared.context.metrics.orphans.with_label_values::<&str>(&[]).inc();
             let pod = Arc::new(stop::restored_pod(&observed));
             let uid = observed.uid.clone();
-            let entry =
-                Entry { pod, gone: true, worker: None, rejected: false, finished: false, evicted: None };
+            let entry = Entry {
+                pod,
+                gone: true,
+                worker: None,
+                rejected: false,
+                finished: false,
+                evicted: None,
+                found: true,
+            };
             self.entries.insert(uid.clone(), entry);
             self.spawn_worker(&uid);
         }
@@ -493,6 +511,16 @@ impl Manager {
             if entry.worker.is_some() && !pod::is_terminal_phase(&entry.pod.status.phase) {
                 count(&mut counts.active);
             }
+        }
+        for entry in self.entries.values().filter(|entry| !entry.rejected) {
+            let stage = match &entry.worker {
+                Some(worker) => worker.stage.place(),
+                None if entry.finished => TERMINATED,
+                None => 0,
+            };
+            let config =
+                WorkingPod { gone: entry.gone, found: entry.found, is_static: pod::is_static(&entry.pod) };
+            counts.add_working(config, stage);
         }
         self.shared.context.metrics.count(counts);
         if self.static_ready && self.api_ready {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use api_types::core::v1::{Container, Pod};
 use jiff::Timestamp;
 use kubelet_core::actions;
+use kubelet_core::backoff::elapsed;
 use kubelet_core::container_config::{self, ContainerFacts};
 use kubelet_core::dns;
 use kubelet_core::environment::{self, Sources};
@@ -118,7 +119,10 @@ impl Worker {
             |kind, reason, message: String| context.recorder.container(pod, place, kind, reason, message);
         let failed = |message: &str| event(Kind::Warning, "Failed", format!("Error: {message}"));
 
-        let image = self.image(pod, &start).await.inspect_err(|failure| failed(&failure.waiting.reason))?;
+        let begun = context.now();
+        let image = self.image(pod, &start).await;
+        self.latency.pulled(elapsed(begun, context.now()));
+        let image = image.inspect_err(|failure| failed(&failure.waiting.reason))?;
         let restart_count =
             next_restart_count(&context.config.pod_logs_dir, pod, start.container, observed).await;
         let config = self.container_config(pod, observed, &start, &image, restart_count).await;

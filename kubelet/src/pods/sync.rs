@@ -383,10 +383,19 @@ impl Worker {
                 policy: &source.pull_policy,
                 runtime_handler: &ready.runtime_handler,
             };
-            let image = self.images.ensure(user, sandbox_config).await.map_err(|failure| {
-                super::start::StartFailure { waiting: failure.waiting, retry_at: failure.retry_at }
+            let begun = self.context.now();
+            let image = self.images.ensure(user, sandbox_config).await;
+            self.latency.pulled(elapsed(begun, self.context.now()));
+            let image = image.map_err(|failure| super::start::StartFailure {
+                waiting: failure.waiting,
+                retry_at: failure.retry_at,
             })?;
-            let place = Mounted { path: Default::default(), readonly: true, image: image.reference };
+            let place = Mounted {
+                path: Default::default(),
+                readonly: true,
+                image: image.reference,
+                plugin: volumes::IMAGE_PLUGIN,
+            };
             ready.volumes.insert(volume.name.clone(), place);
         }
         Ok(())

@@ -15,12 +15,14 @@ use kubelet_core::pod;
 use kubelet_core::pod_lifecycle::{Eviction, LifecycleEvent, PodLifecycle, Termination, TerminationCause};
 use kubelet_core::ports::CgroupName;
 use kubelet_core::qos;
+use kubelet_core::start_latency::StartLatency;
 use kubelet_core::status::{self, StatusInputs, WaitingReason, merge};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::allocation::Allocation;
 use super::images::ImagePuller;
-use super::{Neighbours, Order, stop};
+use super::stage::Stage;
+use super::{Neighbours, Order, WorkerHandle, stop};
 use crate::context::Context;
 use crate::observing::PodCache;
 use crate::probing::Probes;
@@ -69,6 +71,7 @@ pub struct Worker {
     pub(super) refused: BTreeMap<String, Timestamp>,
     /// Set when the kubelet itself ends the pod: the status to end with.
     evicted: Option<Eviction>,
+    pub(super) latency: StartLatency,
     /// When this kubelet first saw the pod.
     seen_at: Timestamp,
     /// Whether there was a round before.
@@ -78,6 +81,7 @@ pub struct Worker {
     orders: watch::Receiver<Order>,
     wake: Arc<Notify>,
     refresh: Arc<AtomicBool>,
+    stage: Arc<Stage>,
     seen: watch::Receiver<u64>,
     finished: mpsc::UnboundedSender<String>,
 }
@@ -95,13 +99,9 @@ pub(super) enum Synced {
 
 impl Worker {
     /// A worker that begins with this order. Spawn [`Worker::run`].
-    pub fn new(
-        shared: Shared,
-        orders: watch::Receiver<Order>,
-        wake: Arc<Notify>,
-        refresh: Arc<AtomicBool>,
-    ) -> Worker {
-        let uid = orders.borrow().pod.metadata.uid.clone();
+    pub fn new(shared: Shared, orders: watch::Receiver<Order>, handle: &WorkerHandle) -> Worker {
+        let pod = orders.borrow().pod.clone();
+        let uid = pod.metadata.uid.clone();
         let allocation = Allocation::load(&shared.context, &uid);
         let seen_at = shared.context.now();
         Worker {
@@ -123,12 +123,14 @@ impl Worker {
             refused: BTreeMap::new(),
             lifecycle: PodLifecycle::Syncing,
             evicted: None,
+            latency: StartLatency::new(&pod),
             seen_at,
             synced: false,
             uid,
             orders,
-            wake,
-            refresh,
+            wake: handle.wake.clone(),
+            refresh: handle.refresh.clone(),
+            stage: handle.stage.clone(),
         }
     }
 
@@ -167,6 +169,7 @@ impl Worker {
             {
                 self.evicted = Some(eviction.clone());
             }
+            self.stage.set(&next);
             self.lifecycle = next;
         }
     }
@@ -320,6 +323,7 @@ impl Worker {
     /// Volumes and cgroup.
     async fn reclaim(&self, pod: &Pod) -> Result<(), String> {
         volumes::remove_all(&self.context, &self.uid).await.map_err(|error| error.to_string())?;
+        self.context.metrics.volumes.forget(&self.uid);
         if self.context.config.cgroups_per_qos {
             let name = qos::pod_cgroup(&self.context.cgroup_root, pod);
             self.context.ports.cgroups.destroy(&name).await.map_err(|error| error.to_string())?;
@@ -335,7 +339,7 @@ impl Worker {
     }
 
     /// Makes the pod's status and hands it on. Returns it.
-    pub(super) fn publish(&self, pod: &Pod, observed: &ObservedPod, terminated: bool) -> PodStatus {
+    pub(super) fn publish(&mut self, pod: &Pod, observed: &ObservedPod, terminated: bool) -> PodStatus {
         let old = self.statuses.get(&self.uid).unwrap_or_else(|| pod.status.clone());
         let host_ips = self.context.host_ips.load();
         let verdicts = self.probes.as_ref().map(Probes::verdicts).unwrap_or_default();
@@ -358,21 +362,14 @@ impl Worker {
             made = merge::terminated(pod, &made);
         }
         if made.phase == "Running" && matches!(old.phase.as_str(), "" | "Pending") {
-            self.measure_start(pod);
+            let seconds = kubelet_core::backoff::elapsed(self.seen_at, self.context.now()).as_secs_f64();
+            self.context.metrics.start_seconds.with_label_values::<&str>(&[]).observe(seconds);
+        }
+        if let Some(started) = self.latency.observe(pod, &made, observed, self.context.now()) {
+            self.context.metrics.started(started);
         }
         self.statuses.set(pod, made.clone(), !terminated);
         made
-    }
-
-    /// Takes in how long the pod took to run.
-    fn measure_start(&self, pod: &Pod) {
-        let (metrics, now) = (&self.context.metrics, self.context.now());
-        let since = |then| kubelet_core::backoff::elapsed(then, now).as_secs_f64();
-        metrics.start_seconds.with_label_values::<&str>(&[]).observe(since(self.seen_at));
-        if let Some(created) = pod.metadata.creation_timestamp.to_timestamp().filter(|_| !pod::is_static(pod))
-        {
-            metrics.start_total_seconds.with_label_values::<&str>(&[]).observe(since(created));
-        }
     }
 
     /// The pod with the last status this kubelet, or the one before it, reported.

@@ -194,7 +194,10 @@ impl Server {
         let query = &Query::parse(request.uri().query());
         match found.route.page {
             Page::Healthz => self.health(&request),
-            Page::Metrics => reply::typed(StatusCode::OK, METRICS_TYPE, self.parts.metrics.render()),
+            Page::Metrics => {
+                let text = self.parts.metrics.render() + &statistics.claims().await;
+                reply::typed(StatusCode::OK, METRICS_TYPE, text)
+            }
             Page::ProbeMetrics => {
                 reply::typed(StatusCode::OK, METRICS_TYPE, self.parts.probe_metrics.render())
             }

@@ -14,6 +14,9 @@ pub trait Statistics: Send + Sync {
     /// `/metrics/cadvisor`.
     async fn cadvisor(&self) -> String;
 
+    /// What `/metrics` says of the volumes of claims.
+    async fn claims(&self) -> String;
+
     /// `/metrics/resource`.
     async fn resource(&self) -> String;
 }

@@ -74,6 +74,7 @@ async fn plain_pages(node: &TestNode) {
     check("/runningpods/", 200, r#""name":"main""#).await;
     check("/configz", 200, r#"{"kubeletconfig":{"podCIDR":"10.0.0.0/24"}}"#).await;
     check("/metrics", 200, "kubelet_http_requests_total").await;
+    check("/metrics", 200, "kubelet_volume_stats_inodes").await;
     check("/containerLogs/default/web/main", 200, "started\n").await;
     check("/containerLogs/default/web/main?tailLines=x", 400, "Unable to decode query").await;
     check("/containerLogs/default/web/main?previous=1", 400, "previous terminated container").await;

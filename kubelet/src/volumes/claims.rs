@@ -8,7 +8,10 @@ use api_types::core::v1::Pod;
 use kubelet_core::ports::BindOptions;
 use machinery::Message;
 
-use super::{Access, Mounted, VolumeError, blocking, give_to_group, host_path, volume_directory};
+use super::{
+    Access, HOST_PATH_PLUGIN, LOCAL_PLUGIN, Mounted, VolumeError, blocking, give_to_group, host_path,
+    volume_directory,
+};
 use crate::context::Context;
 
 /// Makes the volume behind a claim available.
@@ -25,7 +28,7 @@ pub(super) async fn mount(
     let source = &volume.spec.persistent_volume_source;
     if let Some(source) = &source.host_path {
         let path = host_path::check(&source.path, source.type_.as_deref().unwrap_or_default()).await?;
-        return Ok(Mounted { path, readonly, image: String::new() });
+        return Ok(Mounted { path, readonly, image: String::new(), plugin: HOST_PATH_PLUGIN });
     }
     if let Some(source) = &source.local {
         if volume.spec.volume_mode.as_deref() == Some("Block") {
@@ -49,7 +52,7 @@ pub(super) async fn mount(
                 .await?;
             give_to_group(context, pod, &target, Access::ReadWrite).await?;
         }
-        return Ok(Mounted { path: target, readonly, image: String::new() });
+        return Ok(Mounted { path: target, readonly, image: String::new(), plugin: LOCAL_PLUGIN });
     }
     let kind = match source.to_value() {
         serde_json::Value::Object(fields) => fields.keys().next().cloned().unwrap_or_default(),

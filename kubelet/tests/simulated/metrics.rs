@@ -1,11 +1,15 @@
 //! What Prometheus reads of the kubelet.
 
+use std::time::Duration;
+
 use component_base::metrics::Metrics;
 use kubelet::clock::Clock;
 use kubelet::metrics::{KubeletMetrics, Measured, OperationMetrics};
 use kubelet_core::ports::{Images, Runtime};
 
+use crate::pods::ready;
 use crate::world::runtime::SimulatedRuntime;
+use crate::world::{World, deleted, pod};
 
 fn contains(text: &str, lines: &[&str]) {
     for line in lines {
@@ -44,4 +48,35 @@ fn pulls_are_told_apart_by_size() {
         format!(r#"kubelet_image_pull_duration_seconds_count{{image_size_in_bytes="{label}"}} 1"#)
     });
     contains(&metrics.render(), &lines.each_ref().map(String::as_str));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_are_counted_by_stage_and_their_starts_and_volumes_measured() {
+    let world = World::new("counted").await;
+    let spec = r#"{"containers":[{"name":"web","image":"img:1"}],"volumes":[{"name":"v","emptyDir":{}}]}"#;
+    let mut pod = pod("counted", spec);
+    let created = world.runtime.clock.now().as_second() - 2;
+    pod.metadata.creation_timestamp = machinery::Time { seconds: created, nanos: 0 };
+    world.list(std::slice::from_ref(&pod));
+    world.until("counted", "readiness", ready).await;
+    let working = |lifecycle: &str, count: u32| {
+        format!(r#"kubelet_working_pods{{config="desired",lifecycle="{lifecycle}",static=""}} {count}"#)
+    };
+    let volumes = |state: &str, count: u32| {
+        let labels = format!(r#"plugin_name="kubernetes.io/empty-dir",state="{state}_state_of_world""#);
+        format!("volume_manager_total_volumes{{{labels}}} {count}")
+    };
+    let started = |count: u32| format!("kubelet_pod_start_sli_duration_seconds_count {count}");
+    let lines = [working("sync", 1), volumes("desired", 1), volumes("actual", 1), started(1)];
+    contains(&world.metrics.render(), &lines.each_ref().map(String::as_str));
+
+    world.runtime.let_ignore_stop("web");
+    world.apply(&deleted(&pod, 30));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let lines = [working("sync", 0), working("terminating", 1), volumes("actual", 1)];
+    contains(&world.metrics.render(), &lines.each_ref().map(String::as_str));
+    world.until_runtime("removal", |runtime| runtime.remains() == 0).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let lines = [working("terminating", 0), volumes("desired", 0), volumes("actual", 0), started(1)];
+    contains(&world.metrics.render(), &lines.each_ref().map(String::as_str));
 }

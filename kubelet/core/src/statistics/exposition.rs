@@ -5,13 +5,14 @@ use std::fmt::Write;
 use jiff::Timestamp;
 
 use super::{ContainerUse, NodeUse, PodUse};
-use crate::ports::MemoryUsage;
+use crate::ports::{FilesystemUsage, MemoryUsage};
 
 /// One family of samples under way.
 pub(super) struct Family<'a> {
     out: &'a mut String,
     name: &'static str,
-    at: Timestamp,
+    /// When it was measured; `None` for now.
+    at: Option<Timestamp>,
 }
 
 impl<'a> Family<'a> {
@@ -22,8 +23,12 @@ impl<'a> Family<'a> {
         kind: &str,
         at: Timestamp,
     ) -> Family<'a> {
+        Family { at: Some(at), ..Family::now(out, name, help, kind) }
+    }
+
+    fn now(out: &'a mut String, name: &'static str, help: &str, kind: &str) -> Family<'a> {
         let _ = write!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
-        Family { out, name, at }
+        Family { out, name, at: None }
     }
 
     /// Adds a sample, when its value is known.
@@ -32,7 +37,8 @@ impl<'a> Family<'a> {
         let labels: Vec<String> =
             labels.iter().map(|(key, text)| format!("{key}=\"{}\"", escaped(text))).collect();
         let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-        let _ = writeln!(self.out, "{}{labels} {value} {}", self.name, self.at.as_millisecond());
+        let at = self.at.map(|at| format!(" {}", at.as_millisecond())).unwrap_or_default();
+        let _ = writeln!(self.out, "{}{labels} {value}{at}", self.name);
     }
 }
 
@@ -148,6 +154,39 @@ pub fn resource(node: &NodeUse, pods: &[PodUse]) -> String {
     let help = "1 if there was an error while getting container metrics, 0 otherwise";
     for (name, stability) in SCRAPE_ERRORS {
         Family::new(&mut out, name, &format!("{stability} {help}"), "gauge", at).sample(&[], Some(0.0));
+    }
+    out
+}
+
+/// A number of a file system that is told of claims.
+type OfClaim = (&'static str, &'static str, fn(&FilesystemUsage) -> u64);
+
+const OF_CLAIM: [OfClaim; 6] = [
+    ("kubelet_volume_stats_capacity_bytes", "Capacity in bytes of the volume", |usage| usage.capacity_bytes),
+    ("kubelet_volume_stats_available_bytes", "Number of available bytes in the volume", |usage| {
+        usage.available_bytes
+    }),
+    ("kubelet_volume_stats_used_bytes", "Number of used bytes in the volume", |usage| usage.used_bytes),
+    ("kubelet_volume_stats_inodes", "Maximum number of inodes in the volume", |usage| usage.inodes),
+    ("kubelet_volume_stats_inodes_free", "Number of free inodes in the volume", |usage| usage.inodes_free),
+    ("kubelet_volume_stats_inodes_used", "Number of used inodes in the volume", |usage| usage.inodes_used),
+];
+
+/// A claim, by namespace and name, with the file system its volume is.
+pub type ClaimUse = (String, String, FilesystemUsage);
+
+/// The use of volumes by claim, as it is on `/metrics`; nothing without claims.
+pub fn claims(claims: &[ClaimUse]) -> String {
+    let mut out = String::new();
+    if claims.is_empty() {
+        return out;
+    }
+    for (name, help, value) in OF_CLAIM {
+        let mut family = Family::now(&mut out, name, &format!("[ALPHA] {help}"), "gauge");
+        for (namespace, claim, usage) in claims {
+            let labels = [("namespace", namespace.as_str()), ("persistentvolumeclaim", claim.as_str())];
+            family.sample(&labels, number(Some(value(usage))));
+        }
     }
     out
 }

@@ -331,6 +331,10 @@ impl Statistics for NoStatistics {
         String::new()
     }
 
+    async fn claims(&self) -> String {
+        "kubelet_volume_stats_inodes 1\n".to_owned()
+    }
+
     async fn resource(&self) -> String {
         String::new()
     }

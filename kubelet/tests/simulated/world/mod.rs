@@ -45,6 +45,7 @@ pub struct World {
     pub machine: Arc<SimulatedMachine>,
     pub objects: Arc<SimulatedObjects>,
     pub context: Arc<Context>,
+    pub metrics: Metrics,
     pub cache: Arc<PodCache>,
     pub manager: Arc<ManagerHandle>,
     pub statuses: Arc<Statuses>,
@@ -80,6 +81,7 @@ impl World {
             sync_frequency: kubelet::config::GoDuration::seconds(60),
             ..KubeletConfiguration::default()
         };
+        let metrics = Metrics::new();
         let context = Arc::new(Context {
             ports: ports.clone(),
             clock: runtime.clock,
@@ -98,7 +100,7 @@ impl World {
                 ..DnsFacts::default()
             },
             recorder,
-            metrics: KubeletMetrics::register(&Metrics::new(), &Metrics::new(), "node"),
+            metrics: KubeletMetrics::register(&metrics, &Metrics::new(), "node"),
             objects: objects.clone(),
             started_at: runtime.clock.now(),
             host_ips: ArcSwap::from_pointee(vec!["192.0.2.1".into()]),
@@ -149,6 +151,7 @@ impl World {
             machine,
             objects,
             context,
+            metrics,
             cache,
             manager: handle,
             statuses,
