@@ -121,7 +121,12 @@ impl Drop for FakeServer {
 impl FakeServer {
     /// Listens on a free port of the loopback address.
     pub async fn start() -> std::io::Result<FakeServer> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        FakeServer::start_at(([127, 0, 0, 1], 0).into()).await
+    }
+
+    /// Listens on this address, as a server that comes back does.
+    pub async fn start_at(address: std::net::SocketAddr) -> std::io::Result<FakeServer> {
+        let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let script = Arc::<Mutex<Script>>::default();
         let shared = Arc::clone(&script);
