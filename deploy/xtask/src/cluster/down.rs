@@ -124,23 +124,29 @@ fn descendants(of: &[u32]) -> Vec<u32> {
 }
 
 pub(super) fn unmount(record: &Record) -> Vec<String> {
-    let mut folders: Vec<PathBuf> =
-        ["/var/lib/kubelet", "/run/netns", "/var/run/netns"].map(PathBuf::from).to_vec();
-    if record.started_containerd {
-        folders.extend(CONTAINERD_DIRS.map(PathBuf::from));
-    }
     let table = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
-    let mut points: Vec<&str> = table
-        .lines()
-        .filter_map(|line| line.split_whitespace().nth(1))
-        .filter(|point| folders.iter().any(|folder| Path::new(point).starts_with(folder)))
-        .collect();
-    points.reverse();
-    points
+    mount_points(&table, record.started_containerd)
         .into_iter()
         .filter_map(|point| output_of(&mut command("umount", ["--lazy", point])).err())
         .map(|error| format!("{error:#}"))
         .collect()
+}
+
+/// What the cluster has mounted, the last one first. Of the network namespaces only those of pods are among it.
+fn mount_points(table: &str, own_containerd: bool) -> Vec<&str> {
+    let below = |point: &str, folder: &str| Path::new(point).starts_with(folder);
+    let mut points: Vec<&str> = table
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(1))
+        .filter(|point| {
+            let of_pods =
+                ["/run/netns/cni-", "/var/run/netns/cni-"].iter().any(|start| point.starts_with(start));
+            let of_runtime = own_containerd && CONTAINERD_DIRS.iter().any(|folder| below(point, folder));
+            of_pods || of_runtime || below(point, "/var/lib/kubelet")
+        })
+        .collect();
+    points.reverse();
+    points
 }
 
 pub(super) fn remove_network() {
@@ -229,5 +235,22 @@ fn restore_settings(record: &Record) {
     for (name, old) in &record.sysctls {
         // A setting whose module is gone has no value to restore.
         let _ = std::fs::write(Path::new("/proc/sys").join(name), old);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_cluster_mounted_is_unmounted() {
+        let table = "tmpfs /var/lib/kubelet/pods/1/volumes/token tmpfs rw 0 0\n\
+                     tmpfs /run/netns tmpfs rw 0 0\n\
+                     nsfs /run/netns/cni-1 nsfs rw 0 0\n\
+                     nsfs /run/netns/vpn nsfs rw 0 0\n\
+                     overlay /run/containerd/io.containerd.runtime.v2.task/k8s.io/1/rootfs overlay rw 0 0\n";
+        let pods = ["/run/netns/cni-1", "/var/lib/kubelet/pods/1/volumes/token"];
+        assert_eq!(mount_points(table, false), pods);
+        assert_eq!(mount_points(table, true).len(), 3);
     }
 }
