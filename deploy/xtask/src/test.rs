@@ -82,6 +82,11 @@ fn end_to_end(root: &Path, triple: &str, suites: &[&str]) -> Result<()> {
 
 /// Measures the cluster of this machine, compiled as the programs in the images are.
 pub fn bench(root: &Path, arguments: &[String]) -> Result<()> {
+    println!("seconds since the start of kubeadm init");
+    for (what, seconds) in cluster::start_up()? {
+        println!("{what:<48} {seconds:>6.1}");
+    }
+    println!();
     let triple = host_triple()?;
     let words = ["run", "--release", "--quiet", "-p", "bench", "--target", triple.as_str(), "--"];
     show(cargo(root, &words).args(arguments).env("KUBECONFIG", cluster::ADMIN_KUBECONFIG))

@@ -38,3 +38,8 @@ fn uses_systemd() -> bool {
 pub fn is_up() -> bool {
     record::Record::exists() && Path::new(ADMIN_KUBECONFIG).exists()
 }
+
+/// How many seconds after the start of `kubeadm init` the cluster of this machine had come how far.
+pub fn start_up() -> anyhow::Result<Vec<(String, f64)>> {
+    Ok(record::Record::load()?.start_up)
+}

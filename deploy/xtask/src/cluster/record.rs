@@ -28,6 +28,8 @@ pub struct Record {
     pub started_containerd: bool,
     /// kube-supervisor was started by `up`.
     pub started_supervisor: bool,
+    /// How many seconds after the start of `kubeadm init` the new cluster had come how far.
+    pub start_up: Vec<(String, f64)>,
 }
 
 impl Record {

@@ -1,6 +1,9 @@
 //! `up`: from the sources to a cluster that answers; what is there already is kept.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
 
@@ -52,17 +55,30 @@ pub fn up(root: &Path, options: UpOptions) -> Result<()> {
         let new_cluster = !Path::new(ADMIN_KUBECONFIG).exists();
         containers::import(&mut record, &built, new_cluster)
     })?;
+    let is_new = !Path::new(ADMIN_KUBECONFIG).exists();
+    let begun = Instant::now();
+    let mut reached: Vec<(String, f64)> = Vec::new();
+    let mut milestone = |what: &str| reached.push((what.to_owned(), begun.elapsed().as_secs_f64()));
     steps.run("starting the cluster", || start_cluster(&mut record, &built, &changed, &imported))?;
+    milestone("kubeadm init is done");
     let outcome =
         steps.run("waiting for the node and the cluster's own pods", wait_for_cluster).and_then(|()| {
+            milestone("the node and all pods of the cluster are ready");
             if options.skip_demo {
                 Ok(None)
             } else {
-                steps.run("starting the demo", || start_demo(root)).map(Some)
+                let url = steps.run("starting the demo", || start_demo(root))?;
+                milestone("the demo answers");
+                Ok(Some(url))
             }
         });
     match outcome {
-        Ok(url) => tell(url.as_deref(), steps.elapsed()),
+        Ok(url) => {
+            if is_new {
+                record.note(|record| record.start_up = reached)?;
+            }
+            tell(url.as_deref(), steps.elapsed())
+        }
         Err(error) => {
             demo::diagnose();
             Err(error)
