@@ -23,6 +23,9 @@ use super::worker::{NETWORK_RETRY, RETRY, Synced, Worker};
 use crate::events::Kind;
 use crate::volumes::{self, Mounted, MountedVolumes};
 
+/// The key of all volumes of a pod together in their back-off.
+const VOLUMES: &str = "volumes";
+
 /// What running a plan came to.
 #[derive(Debug, Default)]
 struct Progress {
@@ -142,16 +145,24 @@ impl Worker {
             }
         }
         let facts = context.downward_facts(observed.ips(), pod.spec.host_network);
-        volumes::mount_all(&context, pod, &facts).await.map_err(|(volume, error)| {
-            context.recorder.pod(
-                pod,
-                Kind::Warning,
-                "FailedMount",
-                format!("MountVolume.SetUp failed for volume {volume:?} : {error}"),
-            );
-            // A missing object is looked for again soon: its watch wakes the worker anyway.
-            RETRY
-        })
+        match volumes::mount_all(&context, pod, &facts).await {
+            Ok(volumes) => {
+                self.volume_back_off.reset(VOLUMES);
+                Ok(volumes)
+            }
+            Err((volume, error)) => {
+                context.recorder.pod(
+                    pod,
+                    Kind::Warning,
+                    "FailedMount",
+                    format!("MountVolume.SetUp failed for volume {volume:?} : {error}"),
+                );
+                // Soon at first: an API server that has just come back refuses for a moment what it grants the next.
+                let now = context.now();
+                self.volume_back_off.advance(VOLUMES, now, now);
+                Err(self.volume_back_off.wait(VOLUMES))
+            }
+        }
     }
 
     /// Carries the plan out, in order.

@@ -31,6 +31,8 @@ use crate::volumes;
 
 /// How long to wait before trying again what failed.
 pub(super) const RETRY: Duration = Duration::from_secs(10);
+/// How long to wait at first before volumes are made again; upstream's first wait.
+const VOLUME_RETRY: Duration = Duration::from_millis(500);
 /// How long to wait for the network of the node.
 pub(super) const NETWORK_RETRY: Duration = Duration::from_secs(1);
 /// How long to wait before stopping again what did not stop.
@@ -58,6 +60,8 @@ pub struct Worker {
     pub(super) images: Arc<ImagePuller>,
     pub(super) neighbours: Arc<Neighbours>,
     pub(super) back_off: BackOff,
+    /// Of volumes that could not be made.
+    pub(super) volume_back_off: BackOff,
     pub(super) waiting: BTreeMap<String, WaitingReason>,
     pub(super) actuated: BTreeMap<String, ResourceAmounts>,
     pub(super) allocation: Allocation,
@@ -106,6 +110,7 @@ impl Worker {
         let seen_at = shared.context.now();
         Worker {
             back_off: BackOff::crash_loop(shared.context.crash_loop_max()),
+            volume_back_off: BackOff::new(VOLUME_RETRY, RETRY, RETRY * 2),
             context: shared.context,
             cache: shared.cache,
             statuses: shared.statuses,

@@ -285,3 +285,21 @@ async fn containers_that_cannot_start_say_why_and_try_again() {
     world.runtime.let_fail("web", false);
     world.until("refused", "readiness", ready).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_that_could_not_be_made_is_tried_again_soon() {
+    let world = World::new("volume-late").await;
+    let spec = r#"{"containers":[{"name":"web","image":"img:1"}],"volumes":[{"name":"v","configMap":{"name":"late"}}]}"#;
+    world.list(&[pod("volume-late", spec)]);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.runtime.running(), Vec::<String>::new());
+    world.objects.add_config_map("late", "KEY", "value");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(world.runtime.running(), ["web"]);
+    // One that never comes is asked for less and less often.
+    world.told();
+    world.list(&[pod("volume-never", &spec.replace("late", "never"))]);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let failures = world.told().iter().filter(|line| line.starts_with("FailedMount ")).count();
+    assert!((8..=12).contains(&failures), "{failures}");
+}
