@@ -81,16 +81,16 @@ impl<K: Clone + Eq + Hash + Send + 'static> Queue<K> {
     /// A queue whose metrics carry the label `name`.
     pub fn new(name: &str, metrics: &Metrics) -> Queue<K> {
         let label = ["name"];
-        let seconds = exponential_buckets(10e-9, 10.0, 12);
+        let seconds = exponential_buckets(10e-9, 10.0, 10);
         let metrics = QueueMetrics {
-            depth: metrics.int_gauge("workqueue_depth", "Current depth of workqueue", &label).with_label_values(&[name]),
+            depth: metrics.int_gauge("workqueue_depth", "[BETA] Current depth of workqueue", &label).with_label_values(&[name]),
             adds: metrics
-                .int_counter("workqueue_adds_total", "Total number of adds handled by workqueue", &label)
+                .int_counter("workqueue_adds_total", "[BETA] Total number of adds handled by workqueue", &label)
                 .with_label_values(&[name]),
             queue_duration: metrics
                 .histogram(
                     "workqueue_queue_duration_seconds",
-                    "How long in seconds an item stays in workqueue before being requested.",
+                    "[BETA] How long in seconds an item stays in workqueue before being requested.",
                     &label,
                     &seconds,
                 )
@@ -98,25 +98,25 @@ impl<K: Clone + Eq + Hash + Send + 'static> Queue<K> {
             work_duration: metrics
                 .histogram(
                     "workqueue_work_duration_seconds",
-                    "How long in seconds processing an item from workqueue takes.",
+                    "[BETA] How long in seconds processing an item from workqueue takes.",
                     &label,
                     &seconds,
                 )
                 .with_label_values(&[name]),
             retries: metrics
-                .int_counter("workqueue_retries_total", "Total number of retries handled by workqueue", &label)
+                .int_counter("workqueue_retries_total", "[BETA] Total number of retries handled by workqueue", &label)
                 .with_label_values(&[name]),
             unfinished: metrics
                 .gauge(
                     "workqueue_unfinished_work_seconds",
-                    "How many seconds of work has done that is in progress and hasn't been observed by work_duration. Large values indicate stuck threads. One can deduce the number of stuck threads by observing the rate at which this increases.",
+                    "[BETA] How many seconds of work has done that is in progress and hasn't been observed by work_duration. Large values indicate stuck threads. One can deduce the number of stuck threads by observing the rate at which this increases.",
                     &label,
                 )
                 .with_label_values(&[name]),
             longest: metrics
                 .gauge(
                     "workqueue_longest_running_processor_seconds",
-                    "How many seconds has the longest running processor for workqueue been running.",
+                    "[BETA] How many seconds has the longest running processor for workqueue been running.",
                     &label,
                 )
                 .with_label_values(&[name]),
