@@ -40,6 +40,7 @@ use crate::chain::{Chain, serve};
 use crate::connect::Connector;
 use crate::connect::dial::{Dialer, KubeletTrust};
 use crate::connect::location::Locator;
+use crate::custom::MakeStorage;
 use crate::discovery::Discovery;
 use crate::discovery::catalog::Catalog;
 use crate::discovery::openid::{KEYS_PATH, OpenId};
@@ -96,6 +97,8 @@ struct State {
     typed: Typed,
     authorizer: Arc<dyn Authorizer>,
     identities: Identities,
+    /// Makes the storage of custom resources.
+    custom_storage: MakeStorage,
 }
 
 /// Starts a server; returns when it listens.
@@ -105,7 +108,11 @@ pub async fn start(options: Options, backend: Backend, shutdown: Shutdown) -> an
     let api = api(&base, &state)?;
     let listener = serving::listen(&base.options.serving).await?;
     let address = listener.local_addr()?;
-    let chain = chain(&base, &state, api, address.port())?;
+    let public = public_address(&base.options, base.advertise_address, address.port());
+    let served = apiserver_registry::all().iter().filter(|entry| base.runtime_config.serves(entry));
+    let builtin = Catalog::of_entries(served);
+    let discovery = Arc::new(Discovery::new(builtin.clone(), public.clone()));
+    let chain = chain(&base, &state, api, discovery.clone(), public)?;
     let tls = serving::tls(&base.options.serving, base.advertise_address, &base.loops)?;
     let facts = hooks::Facts {
         advertise_address: base.advertise_address,
@@ -114,6 +121,16 @@ pub async fn start(options: Options, backend: Backend, shutdown: Shutdown) -> an
     };
     let published =
         hooks::start(&base.options, &state.typed, &base.storage, facts, &base.health, &base.loops);
+    let means = crate::custom::Means {
+        resources: state.resources,
+        discovery,
+        builtin,
+        typed: state.typed,
+        storage: state.custom_storage,
+        root: base.options.etcd.etcd_prefix.trim_end_matches('/').to_owned(),
+        describe: descriptions::of_message_field,
+    };
+    crate::custom::start(means, &base.loops);
     let finished = tokio::spawn(serve_until_shutdown(base, listener, tls, chain, published));
     tracing::info!(%address, "serving securely");
     Ok(Running { address, finished })
@@ -193,11 +210,15 @@ fn state(base: &Base) -> anyhow::Result<State> {
             if done { Ok(()) } else { Err(format!("{name} are not complete")) }
         });
     }
-    Ok(State { resources, typed, authorizer, identities })
+    let storage = storage.clone();
+    let custom_storage: MakeStorage = Box::new(move |group, plural| {
+        encryption.around_named(&measured.around(&storage, group, plural), group, plural)
+    });
+    Ok(State { resources, typed, authorizer, identities, custom_storage })
 }
 
 fn api(base: &Base, state: &State) -> anyhow::Result<Arc<Api>> {
-    let State { resources, typed, authorizer, identities } = state;
+    let State { resources, typed, authorizer, identities, .. } = state;
     let options = &base.options;
     let identity = webhook_identity(options, &base.loops)?;
     let admission =
@@ -235,11 +256,14 @@ fn api(base: &Base, state: &State) -> anyhow::Result<Arc<Api>> {
     Ok(Arc::new(Api::new(resources.clone(), shared)))
 }
 
-fn chain(base: &Base, state: &State, api: Arc<Api>, port: u16) -> anyhow::Result<Arc<Chain>> {
+fn chain(
+    base: &Base,
+    state: &State,
+    api: Arc<Api>,
+    discovery: Arc<Discovery>,
+    public: String,
+) -> anyhow::Result<Arc<Chain>> {
     let (options, identities) = (&base.options, &state.identities);
-    let public = public_address(options, base.advertise_address, port);
-    let served = apiserver_registry::all().iter().filter(|entry| base.runtime_config.serves(entry));
-    let discovery = Arc::new(Discovery::new(Catalog::of_entries(served), public.clone()));
     let router = Router {
         api,
         openapi: Arc::new(OpenApi::new(discovery.clone())),

@@ -6,6 +6,7 @@
 pub mod app;
 pub mod chain;
 pub mod connect;
+pub mod custom;
 pub mod discovery;
 pub mod endpoints;
 pub mod openapi;

@@ -4,6 +4,8 @@
 //! decodes objects with its own kind, so a mismatch means the caller mixed two rows up; it is answered with an
 //! internal error (or left untouched) instead of a panic.
 
+use std::borrow::Cow;
+
 use crate::{
     columns::{Column, Row},
     context::Context,
@@ -28,9 +30,9 @@ pub trait ErasedStrategy: Send + Sync {
     fn canonicalize(&self, object: &mut dyn Object);
     fn allow_create_on_update(&self) -> bool;
     fn allow_unconditional_update(&self) -> bool;
-    fn selectable_fields(&self, object: &dyn Object) -> Vec<(&'static str, String)>;
+    fn selectable_fields(&self, object: &dyn Object) -> Vec<(Cow<'static, str>, String)>;
     /// Names of the selectable fields, without an object.
-    fn selectable_names(&self) -> Vec<&'static str>;
+    fn selectable_names(&self) -> Vec<Cow<'static, str>>;
     fn grace_period_seconds(
         &self,
         context: &Context,
@@ -128,12 +130,14 @@ impl<S: Strategy> ErasedStrategy for S {
         Strategy::allow_unconditional_update(self)
     }
 
-    fn selectable_fields(&self, object: &dyn Object) -> Vec<(&'static str, String)> {
-        kind::<S::Kind>(object).map(|object| Strategy::selectable_fields(self, object)).unwrap_or_default()
+    fn selectable_fields(&self, object: &dyn Object) -> Vec<(Cow<'static, str>, String)> {
+        let fields = kind::<S::Kind>(object).map(|object| Strategy::selectable_fields(self, object));
+        fields.unwrap_or_default().into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect()
     }
 
-    fn selectable_names(&self) -> Vec<&'static str> {
-        Strategy::selectable_fields(self, &S::Kind::default()).into_iter().map(|(name, _)| name).collect()
+    fn selectable_names(&self) -> Vec<Cow<'static, str>> {
+        let fields = Strategy::selectable_fields(self, &S::Kind::default());
+        fields.into_iter().map(|(name, _)| Cow::Borrowed(name)).collect()
     }
 
     fn grace_period_seconds(

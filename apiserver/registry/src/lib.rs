@@ -11,6 +11,7 @@ mod table;
 
 pub mod columns;
 pub mod context;
+pub mod custom;
 pub mod entry;
 pub mod erased;
 pub mod objects;
@@ -22,6 +23,7 @@ pub mod warnings;
 
 pub mod admissionregistration;
 pub mod allocation;
+pub mod apiextensions;
 pub mod apps;
 pub mod authentication;
 pub mod authorization;

@@ -1,9 +1,9 @@
 //! The list of rows. What is not here does not exist.
 
 use crate::{
-    admissionregistration, apps, authentication, authorization, autoscaling, batch, certificates,
-    coordination, core, discovery, entry::Entry, flowcontrol, networking, node, policy, rbac, scheduling,
-    storage,
+    admissionregistration, apiextensions, apps, authentication, authorization, autoscaling, batch,
+    certificates, coordination, core, discovery, entry::Entry, flowcontrol, networking, node, policy, rbac,
+    scheduling, storage,
 };
 use std::sync::LazyLock;
 
@@ -49,6 +49,7 @@ fn rows() -> Vec<Entry> {
         core::events::newer_entry(),
         admissionregistration::mutatingwebhookconfigurations::entry(),
         admissionregistration::validatingwebhookconfigurations::entry(),
+        apiextensions::customresourcedefinitions::entry(),
         apps::controllerrevisions::entry(),
         apps::daemonsets::entry(),
         apps::deployments::entry(),

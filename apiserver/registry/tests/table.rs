@@ -177,7 +177,6 @@ const ABSENT: &[&str] = &[
     "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
     "validatingadmissionpolicies.admissionregistration.k8s.io",
     "validatingadmissionpolicybindings.admissionregistration.k8s.io",
-    "customresourcedefinitions.apiextensions.k8s.io",
     "apiservices.apiregistration.k8s.io",
     "deviceclasses.resource.k8s.io",
     "resourceclaims.resource.k8s.io",

@@ -172,6 +172,7 @@ fn make(provider: ProviderFormat) -> Result<Provider, String> {
 }
 
 /// Encryption at rest, as configured.
+#[derive(Clone)]
 pub struct Encryption(Option<Reloaded<Rules>>);
 
 impl Encryption {
@@ -195,11 +196,15 @@ impl Encryption {
 
     /// The storage of a row.
     pub fn around(&self, storage: &Arc<dyn Storage>, entry: &'static Entry) -> Arc<dyn Storage> {
-        let (group, plural) = (entry.facts.group, entry.facts.plural);
+        self.around_named(storage, entry.facts.group, entry.facts.plural)
+    }
+
+    /// The storage of a resource.
+    pub fn around_named(&self, storage: &Arc<dyn Storage>, group: &str, plural: &str) -> Arc<dyn Storage> {
         match &self.0 {
             None => storage.clone(),
             Some(rules) => {
-                let row = OfRow { rules: rules.clone(), group, plural };
+                let row = OfRow { rules: rules.clone(), group: group.to_owned(), plural: plural.to_owned() };
                 Arc::new(Transformed::new(storage.clone(), Arc::new(row)))
             }
         }
@@ -209,20 +214,20 @@ impl Encryption {
 /// The newest providers of one resource; none stands for plain values.
 struct OfRow {
     rules: Reloaded<Rules>,
-    group: &'static str,
-    plural: &'static str,
+    group: String,
+    plural: String,
 }
 
 impl Transformer for OfRow {
     fn read(&self, stored: &[u8], context: &[u8]) -> Result<(Bytes, bool), TransformError> {
-        match self.rules.current().of(self.group, self.plural) {
+        match self.rules.current().of(&self.group, &self.plural) {
             Some(providers) => providers.read(stored, context),
             None => apiserver_storage::transform::Identity.read(stored, context),
         }
     }
 
     fn write(&self, value: &[u8], context: &[u8]) -> Result<Bytes, TransformError> {
-        match self.rules.current().of(self.group, self.plural) {
+        match self.rules.current().of(&self.group, &self.plural) {
             Some(providers) => providers.write(value, context),
             None => apiserver_storage::transform::Identity.write(value, context),
         }

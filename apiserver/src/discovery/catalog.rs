@@ -1,12 +1,14 @@
 //! What the server serves, as discovery tells it: derived from the table of resources.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use api_types::facts::SubresourceFacts;
 use apiserver_registry::Entry;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 
 /// A served resource of one group and version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +31,41 @@ pub struct ServedResource {
     pub storage_version_hash: String,
     /// By name.
     pub subresources: Vec<ServedSubresource>,
+    /// What a custom resource publishes of itself.
+    pub published: Option<Published>,
+}
+
+/// The schema of a custom resource.
+#[derive(Clone)]
+pub struct Published {
+    /// Kind of its lists.
+    pub list_kind: String,
+    /// `openAPIV3Schema`.
+    pub schema: Arc<Value>,
+    /// Tells schemas apart without comparing them.
+    fingerprint: String,
+}
+
+impl Published {
+    /// Of a schema in its JSON form.
+    pub fn new(list_kind: String, schema: Value) -> Published {
+        let hash = digest(&SHA256, schema.to_string().as_bytes());
+        Published { list_kind, schema: Arc::new(schema), fingerprint: STANDARD.encode(hash) }
+    }
+}
+
+impl PartialEq for Published {
+    fn eq(&self, other: &Published) -> bool {
+        self.list_kind == other.list_kind && self.fingerprint == other.fingerprint
+    }
+}
+
+impl Eq for Published {}
+
+impl std::fmt::Debug for Published {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} {}", self.list_kind, self.fingerprint)
+    }
 }
 
 /// What hangs below an object.
@@ -229,6 +266,7 @@ fn resource(entry: &Entry) -> ServedResource {
             .map(|stored| storage_version_hash(stored.group, stored.version, facts.kind))
             .unwrap_or_default(),
         subresources,
+        published: None,
     }
 }
 

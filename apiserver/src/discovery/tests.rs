@@ -36,6 +36,7 @@ fn discovery() -> Discovery {
             categories: texts(&["all"]),
             storage_version_hash: storage_version_hash("apps", "v1", "Deployment"),
             subresources: vec![scale, status],
+            published: None,
         },
     );
     let node = ServedResource {

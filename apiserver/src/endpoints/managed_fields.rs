@@ -1,13 +1,23 @@
 //! `metadata.managedFields`: who wrote which field, kept on every write.
 
+use apiserver_registry::strategy::ResetFields;
 use machinery::object::Object;
-use machinery::patch::apply::{FieldManager, Filter, Set, empty_object};
+use machinery::patch::apply::{FieldManager, Filter, PathElement, Set, empty_object};
 use machinery::status::StatusError;
 use serde_json::Value;
 
 use super::request::ApiRequest;
 use super::resource::ServedResource;
 use crate::store::Store;
+
+/// Which fields a request writes: all but those that are reset. The status of a custom resource is all that its view
+/// writes, whatever else the kind has.
+fn filter_of(request: &ApiRequest, reset: ResetFields) -> Option<Filter> {
+    if request.resource.custom.is_some() && request.subresource() == "status" {
+        return Some(Filter::Include(vec![vec![Some(PathElement::field("status"))]]));
+    }
+    (!reset.is_empty()).then(|| Filter::Exclude(Set::of_fields(reset)))
+}
 
 /// One request as a writer of fields.
 pub struct Writer<'a> {
@@ -30,7 +40,7 @@ impl<'a> Writer<'a> {
             resource,
             subresource: request.subresource().to_owned(),
             manager: manager.to_owned(),
-            filter: (!reset.is_empty()).then(|| Filter::Exclude(Set::of_fields(reset))),
+            filter: filter_of(request, reset),
             now: request.context.received,
         }
     }

@@ -48,7 +48,7 @@ use parking_lot::RwLock;
 pub use metrics::{ObjectCounts, WatchMetrics};
 pub use query::{ListOptions, Query};
 pub use request::{ApiRequest, ServerSide, Shared};
-pub use resource::{DecodedBody, Describe, ServedCodec, ServedResource};
+pub use resource::{DecodedBody, Describe, ServedCodec, ServedResource, resets_managers};
 
 use crate::chain::body::Body;
 use crate::chain::context::RequestContext;
@@ -226,6 +226,9 @@ impl Api {
         };
         if let Some(SubresourceKind::Connect(connect)) = subresource.map(|subresource| subresource.kind) {
             return Ok(self.shared.server_side.connect(connect, request, &context).await);
+        }
+        if let Some(text) = resource.custom.as_ref().and_then(|version| version.deprecation.as_ref()) {
+            context.notes.warn(text.clone());
         }
         let (parts, body) = request.into_parts();
         let request = ApiRequest {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use apiserver_registry::custom::CustomVersion;
 use apiserver_registry::{Entry, Subresource};
 use bytes::Bytes;
 use machinery::codec::json::{self, Strictness};
@@ -39,6 +40,8 @@ pub struct ServedResource {
     pub version_index: u32,
     /// Row of the table; `None` for custom resources.
     pub entry: Option<&'static Entry>,
+    /// The version of the definition; `None` for built-in resources.
+    pub custom: Option<Arc<CustomVersion>>,
     /// What can stand behind a name.
     pub subresources: Vec<Subresource>,
     /// Documentation of fields, for the columns of tables.
@@ -68,6 +71,7 @@ impl ServedResource {
             store,
             version_index,
             entry: Some(entry),
+            custom: None,
             subresources: entry.subresources.clone(),
             describe,
         }

@@ -204,7 +204,10 @@ impl Change for ScaleChange<'_> {
         let Some(current) = current else {
             return Err(StatusError::not_found(&resource.group_resource(), self.request.name()));
         };
-        let path = self.scaling.replicas_path.iter().map(|name| PathElement::field(*name)).collect();
+        let path = match resource.custom.as_ref().and_then(|version| version.scale.as_ref()) {
+            Some(scale) => scale.spec_replicas.iter().map(|name| PathElement::field(name.clone())).collect(),
+            None => self.scaling.replicas_path.iter().map(|name| PathElement::field(*name)).collect(),
+        };
         let paths: ReplicasPaths = [(resource.api_version.clone(), Some(path))].into();
         let mut before = (self.scaling.read)(current)?;
         before.metadata.managed_fields = to_scale(&current.meta().managed_fields, &paths).unwrap_or_default();

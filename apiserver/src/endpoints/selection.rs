@@ -222,9 +222,13 @@ fn convert_label(resource: &ServedResource, label: &str) -> Result<String, Statu
     let known = match label {
         "metadata.name" => true,
         "metadata.namespace" => refusal.is_none() || !WITHOUT_NAMESPACE.contains(&kind),
-        other => {
-            resource.store.as_ref().is_some_and(|store| store.field_names().iter().any(|name| name == other))
-        }
+        other => match &resource.custom {
+            Some(version) => version.selectable.iter().any(|(name, _)| name == other),
+            None => resource
+                .store
+                .as_ref()
+                .is_some_and(|store| store.field_names().iter().any(|name| name == other)),
+        },
     };
     if known {
         return Ok(label.to_owned());
@@ -234,6 +238,7 @@ fn convert_label(resource: &ServedResource, label: &str) -> Result<String, Statu
         Refusal::Plain => format!("field label not supported: {label}"),
         Refusal::Job => format!("field label {quoted} not supported for Job"),
         Refusal::Kind => format!("field label not supported for {}: {label}", resource.kind),
+        Refusal::Default if resource.custom.is_some() => format!("field label not supported: {label}"),
         Refusal::Default => {
             format!("{quoted} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
         }

@@ -1,7 +1,10 @@
 //! Tables: the columns of a resource, and its objects as rows.
 
-use apiserver_registry::About;
+use apiserver_registry::columns::OBJECT_META;
+use apiserver_registry::custom::CustomVersion;
+use apiserver_registry::{About, Row};
 use machinery::meta::v1::ListMeta;
+use machinery::object::Object;
 use machinery::status::StatusError;
 use serde_json::{Map, Value, json};
 
@@ -64,7 +67,10 @@ pub fn table<'a>(
         let mut object = store.codec().decode(stored).map_err(StatusError::internal_error)?;
         store.rules().default(object.as_mut());
         version.clone_from(&object.meta().resource_version);
-        let row = store.rules().row(object.as_ref(), now);
+        let row = match &resource.custom {
+            Some(version) => custom_row(resource, version, object.as_ref(), now)?,
+            None => store.rules().row(object.as_ref(), now),
+        };
         let mut rendered = Map::new();
         rendered.insert("cells".to_owned(), Value::Array(row.cells));
         if !row.conditions.is_empty() {
@@ -113,7 +119,40 @@ fn row_object(
     serde_json::from_slice(&text).map_err(StatusError::internal_error)
 }
 
+/// The cells of a custom resource: its name, and what its version declares.
+fn custom_row(
+    resource: &ServedResource,
+    version: &CustomVersion,
+    object: &dyn Object,
+    now: jiff::Timestamp,
+) -> Result<Row, StatusError> {
+    let value = resource.codec.to_value(object).map_err(StatusError::internal_error)?;
+    let cells = version.columns.iter().map(|column| column.cell(&value, now));
+    let name = Value::from(object.meta().name.clone());
+    Ok(std::iter::once(name).chain(cells).collect::<Vec<Value>>().into())
+}
+
 fn columns(resource: &ServedResource) -> Result<Value, StatusError> {
+    if let Some(version) = &resource.custom {
+        let description = |field| (resource.describe)(OBJECT_META, field).unwrap_or_default();
+        let name = json!({
+            "name": "Name", "type": "string", "format": "name", "description": description("name"), "priority": 0,
+        });
+        let declared = version.columns.iter().map(|column| {
+            let description = match column.description.as_str() {
+                "" => description("creationTimestamp"),
+                given => given.to_owned(),
+            };
+            json!({
+                "name": column.name,
+                "type": column.kind,
+                "format": column.format,
+                "description": description,
+                "priority": column.priority,
+            })
+        });
+        return Ok(std::iter::once(name).chain(declared).collect());
+    }
     let columns = resource.stored("get")?.rules().columns().iter().map(|column| {
         let description = match column.about {
             About::Text(text) => text.to_owned(),

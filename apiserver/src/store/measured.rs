@@ -52,13 +52,13 @@ impl StorageMetrics {
     pub fn around(
         self: &Arc<Self>,
         storage: &Arc<dyn Storage>,
-        group: &'static str,
-        resource: &'static str,
+        group: &str,
+        resource: &str,
     ) -> Arc<dyn Storage> {
         Arc::new(Measured {
             inner: storage.clone(),
             metrics: self.clone(),
-            resource: (group, resource),
+            resource: (group.to_owned(), resource.to_owned()),
             operations: Default::default(),
         })
     }
@@ -88,7 +88,7 @@ struct Series {
 struct Measured {
     inner: Arc<dyn Storage>,
     metrics: Arc<StorageMetrics>,
-    resource: (&'static str, &'static str),
+    resource: (String, String),
     /// Made on first use, so that resources nobody touches have no series.
     operations: [OnceLock<Series>; Operation::NAMES.len()],
 }
@@ -98,7 +98,7 @@ impl Measured {
         let place = operation as usize;
         let (cell, name) = (self.operations.get(place)?, Operation::NAMES.get(place)?);
         Some(cell.get_or_init(|| {
-            let labels = [name, self.resource.0, self.resource.1];
+            let labels = [name, self.resource.0.as_str(), self.resource.1.as_str()];
             Series {
                 duration: self.metrics.duration.with_label_values(&labels),
                 total: self.metrics.total.with_label_values(&labels),

@@ -136,7 +136,7 @@ impl Store {
     /// Starts the watch cache of the resource.
     pub fn start(options: StoreOptions) -> Arc<Store> {
         let field_names: Vec<String> =
-            options.rules.selectable_names().into_iter().map(str::to_owned).collect();
+            options.rules.selectable_names().into_iter().map(|name| name.into_owned()).collect();
         let indexer = StrategyIndexer::new(options.codec.clone(), options.rules.clone(), field_names.clone());
         let cacher = Cacher::start(CacherOptions {
             storage: options.storage.clone(),

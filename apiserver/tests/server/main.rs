@@ -4,6 +4,7 @@ mod access;
 mod admission;
 mod audit;
 mod conversations;
+mod custom;
 mod identity;
 mod limits;
 mod paths;

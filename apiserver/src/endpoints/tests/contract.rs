@@ -262,9 +262,11 @@ async fn deletes_check_preconditions_and_remove() {
         } else {
             assert_eq!(answer["metadata"]["uid"], object["metadata"]["uid"]);
         }
-        // Namespaces wait for their own finalizers, replication controllers let go of their pods first.
-        let waits =
-            !object["spec"]["finalizers"].is_null() || answer["metadata"]["finalizers"] == json!(["orphan"]);
+        // Namespaces wait for their own finalizers, replication controllers let go of their pods first, definitions
+        // take their instances with them.
+        let waits = !object["spec"]["finalizers"].is_null()
+            || answer["metadata"]["finalizers"] == json!(["orphan"])
+            || answer["metadata"]["finalizers"] == json!(["customresourcecleanup.apiextensions.k8s.io"]);
         if !waits {
             let (code, message) = world.get(&subject.path()).await.failure();
             let resource = subject.resource.group_resource();

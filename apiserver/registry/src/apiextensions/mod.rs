@@ -1,0 +1,3 @@
+//! `apiextensions.k8s.io`: definitions of custom resources.
+
+pub mod customresourcedefinitions;
