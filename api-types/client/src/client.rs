@@ -1,6 +1,6 @@
 //! The client: one server, one identity, any number of requests at once.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::observer::{Answered, RequestObserver};
 use crate::rate_limit::RateLimit;
 use crate::transport::{Connection, Transport};
+use crate::warning::{self, WarningHandler};
 
 /// Media type of Kubernetes protobuf.
 pub const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
@@ -39,6 +40,7 @@ struct Shared {
     authentication: Authentication,
     rate_limit: Option<RateLimit>,
     user_agent: HeaderValue,
+    warnings: OnceLock<Arc<dyn WarningHandler>>,
 }
 
 /// A client of one API server; clones share connections, credentials and rate limit.
@@ -80,6 +82,13 @@ impl Client {
         }
     }
 
+    /// Tells `handler` of the warnings of the server, which otherwise go to the log. The first handler stays.
+    pub fn on_warning(&self, handler: Arc<dyn WarningHandler>) {
+        if self.shared.warnings.set(handler).is_err() {
+            tracing::debug!("this client has a handler of warnings already");
+        }
+    }
+
     /// For those who ask again until an answer comes: tells users once, whoever asks, that the server is away;
     /// the next answer tells that it is back.
     pub fn note_unanswered(&self, error: &Error) {
@@ -101,7 +110,10 @@ impl Client {
         let user_agent = HeaderValue::try_from(config.user_agent.as_str())
             .map_err(|_| Error::Config(format!("user agent {:?} cannot be sent", config.user_agent)))?;
         let rate_limit = config.rate_limit.map(|(rate, burst)| RateLimit::new(rate, burst));
-        Ok(Client { shared: Arc::new(Shared { config, transport, authentication, rate_limit, user_agent }) })
+        let warnings = OnceLock::new();
+        Ok(Client {
+            shared: Arc::new(Shared { config, transport, authentication, rate_limit, user_agent, warnings }),
+        })
     }
 
     /// The configuration this client was made with.
@@ -186,7 +198,10 @@ impl Client {
                         again();
                         tokio::time::sleep(delay).await;
                     }
-                    None => return Ok(response),
+                    None => {
+                        self.hear_warnings(response.headers());
+                        return Ok(response);
+                    }
                 },
                 Err(error) => {
                     let connecting = error.is_connect();
@@ -207,6 +222,13 @@ impl Client {
                     }
                 }
             }
+        }
+    }
+
+    fn hear_warnings(&self, headers: &HeaderMap) {
+        match self.shared.warnings.get() {
+            Some(handler) => warning::hand_over(headers, handler.as_ref()),
+            None => warning::hand_over(headers, &warning::Logged),
         }
     }
 

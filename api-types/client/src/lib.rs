@@ -23,6 +23,7 @@ pub mod spdy;
 mod tls;
 mod transport;
 pub mod upgrade;
+pub mod warning;
 pub mod watch;
 
 pub use api::Api;
@@ -35,6 +36,7 @@ pub use list::List;
 pub use observer::RequestObserver;
 pub use params::{DeleteParams, ListParams, Patch, PatchParams, WriteParams};
 pub use transport::Connection;
+pub use warning::WarningHandler;
 pub use watch::WatchEvent;
 
 /// Results of this crate.
