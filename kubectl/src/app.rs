@@ -79,14 +79,16 @@ fn go_flags(command: Command) -> Command {
 /// Parses the arguments (the program's name first), runs the command and returns its exit code.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut Streams) -> i32 {
     let arguments = component_base::flags::normalize(arguments);
-    let matches = match command().try_get_matches_from(arguments) {
+    let root = command();
+    let matches = match root.clone().try_get_matches_from(&arguments) {
         Ok(matches) => matches,
         Err(error) => {
-            let text = error.render().to_string();
-            let stream = if error.use_stderr() { &mut streams.err } else { &mut streams.out };
-            // Nobody is left to tell when the stream is gone.
-            let _ = stream.write_all(text.as_bytes());
-            return i32::from(error.use_stderr());
+            let misuse = crate::usage::explain(&error, &arguments, &root);
+            // Nobody is left to tell when the streams are gone.
+            let _ = streams.out.write_all(misuse.out.as_bytes());
+            let _ = streams.flush();
+            let _ = streams.err.write_all(misuse.err.as_bytes());
+            return misuse.code;
         }
     };
     let options = match GlobalOptions::from_arg_matches(&matches) {
@@ -102,14 +104,24 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, streams: &mut St
             return report(&crate::error::message(error.to_string()), streams);
         }
     }
-    run_verb(&matches, &Factory::new(options), streams).await
+    let factory = Factory::new(options).showing(&streams.warnings);
+    run_verb(&matches, &factory, streams).await
 }
 
 /// Runs the chosen command over a ready factory.
 pub async fn run_verb(matches: &clap::ArgMatches, factory: &Factory, streams: &mut Streams) -> i32 {
     let Some((name, matches)) = matches.subcommand() else { return 1 };
     let Some(verb) = commands::all().iter().find(|verb| verb.name == name) else { return 1 };
+    let warned = |streams: &Streams| match streams.warnings.count() {
+        0 => None,
+        1 => Some("1 warning received".to_owned()),
+        count => Some(format!("{count} warnings received")),
+    };
     match (verb.run)(matches, factory, streams).await {
+        Ok(0) if factory.options().warnings_as_errors => match warned(streams) {
+            Some(text) => report(&crate::error::message(text), streams),
+            None => 0,
+        },
         Ok(code) => code,
         Err(error) => report(&error, streams),
     }

@@ -1,6 +1,6 @@
 //! From the global flags to a client, a namespace and the resources the server has.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use client::discovery::{Discovered, Discovery};
 use client::kubeconfig::{Kubeconfig, LoadingRules};
@@ -8,19 +8,21 @@ use client::{Client, Config};
 
 use crate::error::message;
 use crate::options::GlobalOptions;
+use crate::warnings::Warnings;
 use crate::{Error, Result};
 
 /// Makes what commands need, once and only when needed.
 pub struct Factory {
     options: GlobalOptions,
     client: OnceLock<Client>,
+    warnings: Option<Warnings>,
     discovery: tokio::sync::OnceCell<Discovery>,
 }
 
 impl Factory {
     /// A factory for these flags.
     pub fn new(options: GlobalOptions) -> Factory {
-        Factory { options, client: OnceLock::new(), discovery: tokio::sync::OnceCell::new() }
+        Factory { options, client: OnceLock::new(), warnings: None, discovery: tokio::sync::OnceCell::new() }
     }
 
     /// A factory whose client and resources are already known, for tests.
@@ -28,8 +30,18 @@ impl Factory {
         Factory {
             options,
             client: OnceLock::from(client),
+            warnings: None,
             discovery: tokio::sync::OnceCell::new_with(Some(discovery)),
         }
+    }
+
+    /// Shows the warnings of the server; otherwise they go to the log.
+    pub fn showing(mut self, warnings: &Warnings) -> Factory {
+        if let Some(client) = self.client.get() {
+            client.on_warning(Arc::new(warnings.clone()));
+        }
+        self.warnings = Some(warnings.clone());
+        self
     }
 
     /// The global flags.
@@ -155,6 +167,9 @@ impl Factory {
             return Ok(client);
         }
         let client = Client::new(self.config()?)?;
+        if let Some(warnings) = &self.warnings {
+            client.on_warning(Arc::new(warnings.clone()));
+        }
         Ok(self.client.get_or_init(|| client))
     }
 

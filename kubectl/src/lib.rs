@@ -16,7 +16,9 @@ pub mod options;
 pub mod print;
 pub mod resources;
 pub mod streams;
+pub mod usage;
 pub mod values;
+pub mod warnings;
 
 pub use error::{Error, Result};
 pub use factory::Factory;

@@ -60,6 +60,9 @@ pub struct GlobalOptions {
     /// Time to wait before giving up on a single server request; 0 means no limit
     #[arg(long, global = true, default_value = "0")]
     pub request_timeout: String,
+    /// Treat warnings received from the server as errors and exit with a non-zero exit code
+    #[arg(long, global = true)]
+    pub warnings_as_errors: bool,
     /// What `--user` means to commands that bind roles.
     #[arg(skip)]
     pub subject_users: Vec<String>,

@@ -3,6 +3,8 @@
 use std::io::{IsTerminal as _, Read, Write};
 use std::sync::{Arc, Mutex};
 
+use crate::warnings::Warnings;
+
 /// Standard input and outputs of a command.
 pub struct Streams {
     /// Results.
@@ -11,6 +13,8 @@ pub struct Streams {
     pub err: Box<dyn Write + Send>,
     /// Input of `-f -` and prompts.
     pub input: Box<dyn Read + Send>,
+    /// Shows the warnings of the server.
+    pub warnings: Warnings,
     /// Whether input and output are a terminal.
     pub terminal: bool,
 }
@@ -22,6 +26,7 @@ impl Streams {
             out: Box::new(std::io::BufWriter::new(std::io::stdout())),
             err: Box::new(std::io::stderr()),
             input: Box::new(std::io::stdin()),
+            warnings: Warnings::standard(),
             terminal: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
         }
     }
@@ -33,6 +38,7 @@ impl Streams {
             out: Box::new(out.clone()),
             err: Box::new(err.clone()),
             input: Box::new(std::io::Cursor::new(input.as_bytes().to_vec())),
+            warnings: Warnings::to(Box::new(err.clone()), false),
             terminal: false,
         };
         (streams, out, err)

@@ -47,7 +47,7 @@ pub async fn run_with_discovery(
     let options = <GlobalOptions as clap::FromArgMatches>::from_arg_matches(&matches)
         .expect("global flags")
         .for_command(&matches);
-    let factory = Factory::with_client(options, client, discovery);
+    let factory = Factory::with_client(options, client, discovery).showing(&streams.warnings);
     let code = crate::app::run_verb(&matches, &factory, &mut streams).await;
     (code, out.text(), err.text())
 }

@@ -131,7 +131,9 @@ impl Format {
                 write!(out, "{text}")?;
             }
             Format::JsonPathAsJson(path) => {
-                let found = path.find(object).map_err(|error| message(format!("error executing jsonpath: {error}")))?;
+                let found = path
+                    .find(object)
+                    .map_err(|error| message(format!("error executing jsonpath: {error}")))?;
                 let found: Value = found.into_iter().cloned().collect();
                 writeln!(out, "{}", structured::pretty_json(&found))?;
             }

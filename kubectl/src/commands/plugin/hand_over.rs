@@ -73,7 +73,7 @@ fn find(words: &[&str], least: usize, folders: &[PathBuf]) -> Option<(PathBuf, u
 }
 
 /// Upstream's answer to an unknown command.
-fn unknown(word: &str) -> String {
+pub fn unknown(word: &str) -> String {
     let near: Vec<&str> = commands::all()
         .iter()
         .map(|verb| verb.name)

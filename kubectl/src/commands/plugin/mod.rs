@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::{Error, Factory, Result, Streams};
-pub use hand_over::hand_over;
+pub use hand_over::{hand_over, unknown as unknown_command};
 
 /// What names of plugins begin with.
 const PREFIX: &str = "kubectl-";
