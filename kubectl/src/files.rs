@@ -167,6 +167,14 @@ fn add_object(mut value: Value, source: &str, out: &mut Vec<Manifest>) -> Result
     Ok(())
 }
 
+/// Why reading or writing failed, as Go words it.
+pub fn go_io_error(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

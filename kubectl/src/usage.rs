@@ -195,7 +195,6 @@ impl<'c> Line<'c> {
         flags.sort_unstable();
         let no_name = missing.iter().any(|text| !text.starts_with('-'));
         match self.path().as_str() {
-            "wait" => return self.error("unrecognized condition: []"),
             "create secret tls" if !no_name => return self.error("key and cert must be specified"),
             "create secret tls" => {}
             _ if !flags.is_empty() => {

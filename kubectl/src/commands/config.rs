@@ -313,9 +313,9 @@ fn set_user(config: &mut Kubeconfig, set: &SetEmbedded, factory: &Factory) -> Re
 
 fn contexts(get: &GetContexts, factory: &Factory, streams: &mut Streams) -> Result<i32> {
     let config = factory.kubeconfig()?;
-    if let Some(missing) = get.names.iter().find(|name| config.context(name).is_none()) {
-        return Err(message(format!("context {missing} not found")));
-    }
+    let missing = get.names.iter().filter(|name| config.context(name).is_none());
+    let missing: Vec<_> = missing.map(|name| message(format!("context {name} not found"))).collect();
+    let ended = |missing| crate::Error::from_list(missing).map_or(Ok(0), Err);
     let mut shown: Vec<_> =
         config.contexts.iter().filter(|named| get.names.is_empty() || get.names.contains(&named.name)).collect();
     shown.sort_by(|a, b| a.name.cmp(&b.name));
@@ -323,7 +323,7 @@ fn contexts(get: &GetContexts, factory: &Factory, streams: &mut Streams) -> Resu
         for named in shown {
             writeln!(streams.out, "{}", named.name)?;
         }
-        return Ok(0);
+        return ended(missing);
     }
     let mut rows = Vec::new();
     if !get.no_headers {
@@ -335,7 +335,7 @@ fn contexts(get: &GetContexts, factory: &Factory, streams: &mut Streams) -> Resu
         vec![mark.to_owned(), named.name.clone(), named.context.cluster.clone(), named.context.user.clone(), namespace]
     }));
     write!(streams.out, "{}", tabs::render(&rows))?;
-    Ok(0)
+    ended(missing)
 }
 
 fn show(view: &View, factory: &Factory, streams: &mut Streams) -> Result<i32> {
@@ -383,7 +383,13 @@ fn show(view: &View, factory: &Factory, streams: &mut Streams) -> Result<i32> {
             }
         }
     }
-    let value = serde_json::to_value(&config)?;
+    let mut value = serde_json::to_value(&config)?;
+    // Lists of nothing are written as upstream writes them.
+    for list in ["clusters", "contexts", "users"] {
+        if value.get(list).and_then(serde_json::Value::as_array).is_some_and(Vec::is_empty) {
+            value[list] = serde_json::Value::Null;
+        }
+    }
     match crate::print::Format::parse(&view.output, true, false)? {
         crate::print::Format::Yaml => write!(streams.out, "{}", structured::yaml(&value))?,
         format => format.print(&value, streams)?,

@@ -101,6 +101,9 @@ pub async fn run(args: Args, factory: &Factory, streams: &mut Streams) -> Result
             }
         }
         What::History(history) => {
+            if history.revision < 0 {
+                return Err(message(format!("revision must be a positive integer: {}", history.revision)));
+            }
             for target in chosen(&history.which, factory, streams).await? {
                 show_history(&history, &target, factory, streams).await?;
             }
@@ -127,6 +130,9 @@ pub async fn run(args: Args, factory: &Factory, streams: &mut Streams) -> Result
 }
 
 async fn chosen(which: &Which, factory: &Factory, streams: &mut Streams) -> Result<Vec<Target>> {
+    if which.resources.is_empty() && which.files.is_empty() {
+        return Err(message("required resource not specified"));
+    }
     let choice = Choice {
         arguments: &which.resources,
         files: Some(&which.files),
@@ -296,9 +302,9 @@ async fn revisions(target: &Target, factory: &Factory) -> Result<Vec<Revision>> 
 
 async fn show_history(history: &History, target: &Target, factory: &Factory, streams: &mut Streams) -> Result<()> {
     let list = revisions(target, factory).await?;
-    if history.revision > 0 {
+    if history.revision > 0 && !list.is_empty() {
         let Some(revision) = list.iter().find(|revision| revision.number == history.revision) else {
-            return Err(message(format!("unable to find the specified revision {}", history.revision)));
+            return Err(message("unable to find the specified revision"));
         };
         let pointers = ["/spec/template", "/data/spec/template"];
         let template = pointers.iter().find_map(|pointer| revision.object.pointer(pointer)).cloned().unwrap_or_default();
@@ -309,7 +315,8 @@ async fn show_history(history: &History, target: &Target, factory: &Factory, str
         return Ok(());
     }
     if list.is_empty() {
-        writeln!(streams.out, "{} \nNo rollout history found.", target.shown())?;
+        let number = (history.revision > 0).then(|| format!("with revision #{}", history.revision));
+        writeln!(streams.out, "{} {}\nNo rollout history found.", target.shown(), number.unwrap_or_default())?;
         return Ok(());
     }
     let mut rows = vec![vec!["REVISION".to_owned(), "CHANGE-CAUSE".to_owned()]];

@@ -23,9 +23,9 @@ pub struct Args {
     pub resources: Vec<String>,
     #[command(flatten)]
     pub files: FileArgs,
-    /// The condition to wait on: [create|delete|condition=name[=value]|jsonpath='{JSONPath expression}'=[JSONPath value]]
-    #[arg(long = "for")]
-    pub condition: String,
+    /// The condition to wait on, several are waited for in turn, the creation first: [create|delete|condition=name[=value]|jsonpath='{JSONPath expression}'=[JSONPath value]]
+    #[arg(long = "for", action = clap::ArgAction::Append)]
+    pub conditions: Vec<String>,
     /// The length of time to wait before giving up. Zero means check once, negative means wait for a week
     #[arg(long, default_value = "30s", allow_hyphen_values = true, value_parser = component_base::flags::parse_signed_nanoseconds)]
     pub timeout: i64,
@@ -50,6 +50,16 @@ enum Goal {
     Delete,
     Condition(String, String),
     Path(JsonPath, Option<String>),
+}
+
+/// All that is waited for, the creation before anything else.
+fn goals(texts: &[String]) -> Result<Vec<Goal>> {
+    let mut goals = texts.iter().map(|text| goal(text)).collect::<Result<Vec<Goal>>>()?;
+    if goals.is_empty() {
+        return Err(message("unrecognized condition: []"));
+    }
+    goals.sort_by_key(|goal| *goal != Goal::Create);
+    Ok(goals)
 }
 
 fn goal(text: &str) -> Result<Goal> {
@@ -113,7 +123,10 @@ impl Goal {
 
 /// Runs `wait`.
 pub async fn run(args: Args, factory: &Factory, streams: &mut Streams) -> Result<i32> {
-    let goal = goal(&args.condition)?;
+    let goals = goals(&args.conditions)?;
+    // The creation is waited for by finding the objects; alone it is also what is told.
+    let first = if goals.contains(&Goal::Create) { Goal::Create } else { goals.first().cloned().unwrap_or(Goal::Create) };
+    let deleting = goals.contains(&Goal::Delete);
     let timeout = u64::try_from(args.timeout).map_or(FOREVER, Duration::from_nanos);
     let deadline = tokio::time::Instant::now() + timeout;
     let choice = Choice {
@@ -126,24 +139,25 @@ pub async fn run(args: Args, factory: &Factory, streams: &mut Streams) -> Result
         verb: "wait",
         ..Choice::default()
     };
-    let targets = targets(&choice, &goal, deadline, factory, streams).await?;
-    if targets.is_empty() && goal != Goal::Delete {
+    let targets = targets(&choice, &first, deadline, factory, streams).await?;
+    if targets.is_empty() && !deleting {
         return Err(message("no matching resources found"));
     }
     let mut errors = Vec::new();
     for target in targets {
-        match until(&target, &goal, deadline, factory).await {
-            // Nothing is said of what was not there to begin with.
-            Ok(false) => {}
-            Ok(true) => {
-                let said = match goal {
-                    Goal::Delete => "deleted",
-                    Goal::Create | Goal::Condition(..) | Goal::Path(..) => "condition met",
-                };
-                writeln!(streams.out, "{} {said}", target.shown())?;
-                streams.flush()?;
+        for goal in &goals {
+            match until(&target, goal, deadline, factory).await {
+                // Nothing is said of what was not there to begin with.
+                Ok(false) => {}
+                Ok(true) => {
+                    writeln!(streams.out, "{} condition met", target.shown())?;
+                    streams.flush()?;
+                }
+                Err(error) => {
+                    errors.push(error);
+                    break;
+                }
             }
-            Err(error) => errors.push(error),
         }
     }
     Error::from_list(errors).map_or(Ok(0), Err)
@@ -204,6 +218,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_creation_is_waited_for_first() {
+        let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let found = goals(&texts(&["condition=Ready", "create"])).expect("sound goals");
+        assert_eq!(found, [Goal::Create, Goal::Condition("Ready".to_owned(), "true".to_owned())]);
+        let none = goals(&[]).expect_err("nothing to wait for");
+        assert_eq!(none.to_string(), "unrecognized condition: []");
+        assert!(goals(&texts(&["create", "whatever"])).is_err());
+    }
 
     #[test]
     fn goals_are_read_and_judged() {

@@ -58,8 +58,6 @@ fn lines_are_refused_in_upstreams_words() {
         1,
         "error: TYPE/NAME and list of ports are required for port-forward\nSee 'kubectl port-forward -h' for help and examples",
     );
-    check("wait", 1, "error: unrecognized condition: []");
-    check("wait pod/x", 1, "error: unrecognized condition: []");
     check("completion", 1, "error: Shell not specified.\nSee 'kubectl completion -h' for help and examples");
     check(
         "completion foo",

@@ -182,7 +182,13 @@ pub fn registry_secret(registry: &Registry) -> Value {
 
 /// A secret with a certificate and its key, which must fit.
 pub fn tls_secret(tls: &Tls) -> Result<Value> {
-    let (certificate, key) = (read(Path::new(&tls.cert))?, read(Path::new(&tls.key))?);
+    let file = |path: &str| {
+        std::fs::read(path).map_err(|error| {
+            let why = crate::files::go_io_error(&error);
+            message(format!("Cannot read file {path}, open {path}: {why}"))
+        })
+    };
+    let (certificate, key) = (file(&tls.cert)?, file(&tls.key)?);
     component_base::tls::server::certified_key(&certificate, &key)
         .map_err(|error| message(format!("failed to load key pair {error}")))?;
     Ok(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": tls.name}, "type": "kubernetes.io/tls",
