@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderValue, UPGRADE};
-use http::{HeaderName, Request, StatusCode};
-use http_body_util::{BodyExt as _, Empty};
+use http::{HeaderName, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Empty, Full};
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
@@ -52,6 +53,41 @@ pub async fn websocket(
         WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
     let stream = WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await;
     Ok((stream, protocol))
+}
+
+/// Sends a request that asks for another protocol, with the headers it has, on a connection of its own. When the
+/// answer is [`StatusCode::SWITCHING_PROTOCOLS`], the bytes behind it are those of [`hyper::upgrade::on`].
+pub async fn tunnel(client: &Client, request: Request<Bytes>) -> Result<Response<Incoming>, Error> {
+    let (mut head, body) = request.into_parts();
+    let uri = client.absolute(&head.uri)?;
+    let connection = client.dedicated(&mut head.headers).await?;
+    let failed = |error: hyper::Error| Error::Transport {
+        method: head.method.clone(),
+        url: uri.to_string(),
+        source: error.into(),
+        connecting: false,
+    };
+    let (mut sender, driver) =
+        hyper::client::conn::http1::handshake(TokioIo::new(connection)).await.map_err(failed)?;
+    tokio::spawn(async move {
+        if let Err(error) = driver.with_upgrades().await {
+            tracing::debug!(%error, "tunnel ended");
+        }
+    });
+    let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
+    head.headers.insert(HOST, header(&authority)?);
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = head.method.clone();
+    *request.uri_mut() =
+        target.parse().map_err(|error| Error::Request(format!("path {target:?}: {error}")))?;
+    *request.headers_mut() = std::mem::take(&mut head.headers);
+    sender.send_request(request).await.map_err(|error| Error::Transport {
+        method: head.method,
+        url: uri.to_string(),
+        source: error.into(),
+        connecting: false,
+    })
 }
 
 fn header(text: &str) -> Result<HeaderValue, Error> {

@@ -8,7 +8,7 @@ pub mod port_forward;
 pub mod remote_command;
 pub mod websocket;
 
-pub use handshake::{Upgraded, websocket as open_websocket};
+pub use handshake::{Upgraded, tunnel, websocket as open_websocket};
 pub use port_forward::PortForward;
 pub use remote_command::{Command, RemoteProcess, TerminalSize};
 pub use websocket::WebSocketBytes;

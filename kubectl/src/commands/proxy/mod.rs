@@ -150,7 +150,7 @@ fn serve(proxy: &Arc<Proxy>, stream: impl AsyncRead + AsyncWrite + Unpin + Send 
         });
         // How a connection ends is the business of the one who made it.
         let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-        let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+        let _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
     });
 }
 
@@ -221,12 +221,54 @@ impl Proxy {
             return plain(StatusCode::FORBIDDEN, "Forbidden");
         }
         if request.headers().contains_key(header::UPGRADE) {
-            return plain(
-                StatusCode::NOT_IMPLEMENTED,
-                "this proxy does not pass on requests that change the protocol: use kubectl exec, attach or port-forward",
-            );
+            return self.tunnel(request, &path).await;
         }
         self.forward(request, &path).await
+    }
+
+    /// Where the server is asked: `path` and the query of the request.
+    fn target(&self, uri: &http::Uri, path: &str) -> String {
+        let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+        if self.append_server_path {
+            return format!("{path}{query}");
+        }
+        // A whole address is taken as it is, without the path of the configured one.
+        let server = &self.client.config().server;
+        let authority = server.authority().map_or("", |authority| authority.as_str());
+        format!("{}://{authority}{path}{query}", server.scheme_str().unwrap_or("https"))
+    }
+
+    /// Passes on a request for another protocol, then the bytes of both sides.
+    async fn tunnel<B: Body<Data = Bytes>>(&self, mut request: Request<B>, path: &str) -> Response<AnyBody> {
+        let near = hyper::upgrade::on(&mut request);
+        let (head, _) = request.into_parts();
+        let uri = self.target(&head.uri, path);
+        let mut out = match Request::builder().method(head.method).uri(uri).body(Bytes::new()) {
+            Ok(out) => out,
+            Err(error) => return plain(StatusCode::BAD_REQUEST, &error.to_string()),
+        };
+        *out.headers_mut() = head.headers;
+        out.headers_mut().remove(header::HOST);
+        let answer = match client::upgrade::tunnel(&self.client, out).await {
+            Ok(answer) => answer,
+            Err(error) => return plain(StatusCode::BAD_GATEWAY, &component_base::run::error_chain(&error)),
+        };
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let (mut head, body) = answer.into_parts();
+            head.headers = passed_on(&head.headers);
+            return Response::from_parts(head, body.map_err(Into::into).boxed());
+        }
+        let mut switched = Response::new(Full::new(Bytes::new()).map_err(|never| match never {}).boxed());
+        *switched.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        // The headers of this hop are what the protocol is agreed on with.
+        *switched.headers_mut() = answer.headers().clone();
+        tokio::spawn(async move {
+            let (Ok(near), Ok(far)) = tokio::join!(near, hyper::upgrade::on(answer)) else { return };
+            let (mut near, mut far) = (TokioIo::new(near), TokioIo::new(far));
+            // How the conversation ends is between the two.
+            let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+        });
+        switched
     }
 
     async fn forward<B: Body<Data = Bytes>>(&self, request: Request<B>, path: &str) -> Response<AnyBody>
@@ -238,14 +280,7 @@ impl Proxy {
             Ok(body) => body.to_bytes(),
             Err(error) => return plain(StatusCode::PAYLOAD_TOO_LARGE, &error.to_string()),
         };
-        let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-        let mut uri = format!("{path}{query}");
-        if !self.append_server_path {
-            // A whole address is taken as it is, without the path of the configured one.
-            let server = &self.client.config().server;
-            let authority = server.authority().map_or("", |authority| authority.as_str());
-            uri = format!("{}://{authority}{uri}", server.scheme_str().unwrap_or("https"));
-        }
+        let uri = self.target(&head.uri, path);
         let mut out = match Request::builder().method(head.method).uri(uri).body(body) {
             Ok(out) => out,
             Err(error) => return plain(StatusCode::BAD_REQUEST, &error.to_string()),
@@ -328,6 +363,45 @@ mod tests {
         assert_eq!(status, 200);
         let (status, _) = ask(&server, &["--api-prefix=/k8s"], "/api/v1/pods", "localhost").await;
         assert_eq!(status, 404);
+    }
+
+    #[tokio::test]
+    async fn other_protocols_pass_both_ways() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = server.local_addr().expect("bound");
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = server.accept().await.expect("a connection");
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                asked.push(stream.read_u8().await.expect("a request"));
+            }
+            let answer = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n";
+            stream.write_all(answer).await.expect("answered");
+            let mut word = [0; 4];
+            stream.read_exact(&mut word).await.expect("a word");
+            assert_eq!(&word, b"ping");
+            stream.write_all(b"pong").await.expect("written");
+            stream.shutdown().await.expect("ended");
+            String::from_utf8_lossy(&asked).to_ascii_lowercase()
+        });
+        let client = client::Config::new(&format!("http://{address}")).and_then(Client::new).expect("a client");
+        let command = <Args as clap::Args>::augment_args(clap::Command::new("proxy"));
+        let args = <Args as clap::FromArgMatches>::from_arg_matches(&command.get_matches_from(["proxy"]));
+        let (mut streams, _, _) = Streams::buffers("");
+        let proxy = Proxy::new(&args.expect("no flags"), client, &mut streams).expect("a proxy");
+        let (mut near, far) = tokio::io::duplex(1024);
+        serve(&Arc::new(proxy), far);
+        let request = b"POST /api/v1/namespaces/x/pods/p/portforward?a=b HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\nping";
+        near.write_all(request).await.expect("asked");
+        let mut answer = Vec::new();
+        near.read_to_end(&mut answer).await.expect("an answer");
+        let answer = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+        assert!(answer.starts_with("http/1.1 101 "), "{answer}");
+        assert!(answer.contains("upgrade: spdy/3.1") && answer.ends_with("\r\n\r\npong"), "{answer}");
+        let asked = serving.await.expect("served");
+        assert!(asked.starts_with("post /api/v1/namespaces/x/pods/p/portforward?a=b http/1.1\r\n"), "{asked}");
+        assert!(asked.contains("upgrade: spdy/3.1") && asked.contains("connection: upgrade"), "{asked}");
     }
 
     #[tokio::test]
