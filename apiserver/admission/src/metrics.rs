@@ -11,6 +11,8 @@ use crate::attributes::Operation;
 
 const BUCKETS: &[f64] = &[0.005, 0.025, 0.1, 0.5, 1.0, 2.5];
 const WEBHOOK_BUCKETS: &[f64] = &[0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 10.0, 25.0];
+const CONDITION_BUCKETS: &[f64] = &[0.001, 0.005, 0.01, 0.025, 0.1, 0.2, 0.25];
+const CONDITION_LABELS: &[&str] = &["name", "kind", "type", "operation"];
 /// Greater codes are counted as this one.
 const GREATEST_CODE: i32 = 600;
 
@@ -105,6 +107,9 @@ pub struct AdmissionMetrics {
     webhook_rejections: IntCounterVec,
     webhook_fail_open: IntCounterVec,
     webhook_requests: IntCounterVec,
+    condition_errors: IntCounterVec,
+    condition_exclusions: IntCounterVec,
+    condition_seconds: HistogramVec,
 }
 
 impl AdmissionMetrics {
@@ -143,6 +148,22 @@ impl AdmissionMetrics {
                 "apiserver_admission_webhook_request_total",
                 "Admission webhook request total, identified by name and broken out for each admission type (validating or admit) and operation. Additional labels specify whether the request was rejected or not and an HTTP status code. Codes greater than 600 are truncated to 600, to keep the metrics cardinality bounded.",
                 &["name", "type", "operation", "code", "rejected"],
+            ),
+            condition_errors: metrics.int_counter(
+                "apiserver_admission_match_condition_evaluation_errors_total",
+                "Admission match condition evaluation errors count, identified by name of resource containing the match condition and broken out for each kind containing matchConditions (webhook or policy), operation and admission type (validate or admit).",
+                CONDITION_LABELS,
+            ),
+            condition_exclusions: metrics.int_counter(
+                "apiserver_admission_match_condition_exclusions_total",
+                "Admission match condition evaluation exclusions count, identified by name of resource containing the match condition and broken out for each kind containing matchConditions (webhook or policy), operation and admission type (validate or admit).",
+                CONDITION_LABELS,
+            ),
+            condition_seconds: metrics.histogram(
+                "apiserver_admission_match_condition_evaluation_seconds",
+                "Admission match condition evaluation time in seconds, identified by name and broken out for each kind containing matchConditions (webhook or policy), operation and type (validate or admit).",
+                CONDITION_LABELS,
+                CONDITION_BUCKETS,
             ),
         }
     }
@@ -189,10 +210,30 @@ impl AdmissionMetrics {
         self.webhook_rejections.with_label_values(&labels).inc();
     }
 
+    /// The conditions of a webhook took this long.
+    pub fn conditions(&self, name: &str, step: Step, operation: Operation, took: Duration) {
+        let labels = condition_labels(name, step, operation);
+        self.condition_seconds.with_label_values(&labels).observe(took.as_secs_f64());
+    }
+
+    /// A condition of a webhook could not be evaluated.
+    pub fn condition_error(&self, name: &str, step: Step, operation: Operation) {
+        self.condition_errors.with_label_values(&condition_labels(name, step, operation)).inc();
+    }
+
+    /// A webhook is not asked because of its conditions.
+    pub fn condition_exclusion(&self, name: &str, step: Step, operation: Operation) {
+        self.condition_exclusions.with_label_values(&condition_labels(name, step, operation)).inc();
+    }
+
     /// A webhook could not be asked, and the request passes without it.
     pub fn webhook_fail_open(&self, name: &str, step: Step) {
         self.webhook_fail_open.with_label_values(&[name, step.webhook_name()]).inc();
     }
+}
+
+fn condition_labels(name: &str, step: Step, operation: Operation) -> [&str; 4] {
+    [name, "webhook", step.webhook_name(), operation.name()]
 }
 
 fn text(value: bool) -> &'static str {

@@ -30,7 +30,7 @@ use crate::runtime_class::RuntimeClass;
 use crate::service_account::ServiceAccount;
 use crate::storage_protection::StorageObjectInUseProtection;
 use crate::taint_nodes_by_condition::TaintNodesByCondition;
-use crate::webhooks::{Caller, Kinds, MutatingAdmissionWebhook, Tools, ValidatingAdmissionWebhook};
+use crate::webhooks::{Caller, Kinds, MutatingAdmissionWebhook, Programs, Tools, ValidatingAdmissionWebhook};
 
 /// What plugins are made of.
 pub struct Means {
@@ -59,6 +59,7 @@ impl Means {
             kinds: Arc::clone(&self.kinds),
             caller: Arc::clone(&self.webhook_caller),
             metrics: self.admission_metrics.clone(),
+            programs: Programs::default(),
         }
     }
 }

@@ -340,3 +340,37 @@ async fn webhooks_see_the_version_and_the_subresource_they_ask_for() {
     assert_eq!((&seen["operation"], &seen["object"]["kind"]), (&json!("CONNECT"), &json!("PodExecOptions")));
     assert_eq!(seen["object"]["command"], json!(["ls", "-l"]));
 }
+
+#[tokio::test]
+async fn conditions_decide_whether_a_webhook_is_asked() {
+    let server = TestServer::new().await;
+    let hooks = Hooks::start(&[], |_, _| json!({"allowed": false, "status": {"message": "asked"}})).await;
+    let admin = server.admin();
+    let when = |expression: &str| json!({"matchConditions": [{"name": "c", "expression": expression}]});
+    let bad =
+        json!({"metadata": {"name": "bad"}, "webhooks": [hooks.hook("bad", when("nobody.name == 'x'"))]});
+    let refused = admin.post(&format!("{CONFIGURATIONS}/validatingwebhookconfigurations"), bad).await;
+    let expected = "webhooks[0].matchConditions[0].expression: Invalid value: \"nobody.name == 'x'\": compilation \
+                    failed: ERROR: <input>:1:1: undeclared reference to 'nobody' (in container '')";
+    assert!(refused.code == 422 && refused.message().contains(expected), "{}", refused.text);
+
+    let webhooks = json!([
+        hooks.hook("named", when("object.metadata.name.startsWith('a') && request.operation == 'CREATE'")),
+        hooks.hook("broken", when("object.data.missing == 'x' || object.metadata.name == 'other'")),
+    ]);
+    configure(&admin, "validating", webhooks).await;
+    let failing = "configmaps \"b\" is forbidden: expression 'object.data.missing == 'x' || object.metadata.name == \
+                   'other'' resulted in error: no such key: missing";
+    until(&server, MAPS, map("b"), |answer| answer.code == 403 && answer.message() == failing).await;
+    let mut complete = map("b");
+    complete["data"] = json!({"missing": "y"});
+    assert_eq!(admin.post(MAPS, complete).await.code, 201, "no condition holds");
+    let mut asked = map("a");
+    asked["data"] = json!({"missing": "y"});
+    let refused = admin.post(MAPS, asked).await;
+    assert_eq!(refused.message(), "admission webhook \"named.example.com\" denied the request: asked");
+    assert_eq!((hooks.seen("named").len(), hooks.seen("broken").len()), (1, 0));
+    let counted =
+        "apiserver_admission_match_condition_exclusions_total{kind=\"webhook\",name=\"named.example.com\"";
+    assert!(admin.get("/metrics").await.text.contains(counted));
+}

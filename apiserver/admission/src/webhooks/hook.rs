@@ -1,7 +1,8 @@
 //! A webhook of either kind, with the name of its configuration.
 
 use api_types::admissionregistration::v1::{
-    MutatingWebhookConfiguration, RuleWithOperations, ValidatingWebhookConfiguration, WebhookClientConfig,
+    MatchCondition, MutatingWebhookConfiguration, RuleWithOperations, ValidatingWebhookConfiguration,
+    WebhookClientConfig,
 };
 use hashbrown::HashMap;
 use machinery::meta::v1::LabelSelector;
@@ -39,8 +40,8 @@ pub struct Hook {
     pub review_versions: Vec<String>,
     /// Whether it is asked again when others have changed the object after it.
     pub reinvoked: bool,
-    /// How many CEL expressions decide whether it is asked.
-    pub conditions: usize,
+    /// CEL expressions that must all be true for it to be asked.
+    pub conditions: Vec<MatchCondition>,
 }
 
 macro_rules! hook {
@@ -65,7 +66,7 @@ macro_rules! hook {
             timeout: Duration::from_secs(seconds.unwrap_or(TIMEOUT_SECONDS)),
             review_versions: webhook.admission_review_versions.clone(),
             reinvoked: $reinvoked,
-            conditions: webhook.match_conditions.len(),
+            conditions: webhook.match_conditions.clone(),
         }
     }};
 }

@@ -37,7 +37,7 @@ pub fn is_exempt(attributes: &Attributes) -> bool {
         )
 }
 
-/// How the webhook sees the request; `None` when it does not.
+/// How the webhook sees the request; `None` when it does not. Its conditions have not been asked yet.
 pub async fn invocation(
     hook: &Hook,
     attributes: &Attributes,
@@ -51,14 +51,6 @@ pub async fn invocation(
     }
     let Some(invocation) = by_rules(hook, attributes, kinds)? else { return Ok(None) };
     in_namespace?;
-    if hook.conditions > 0 {
-        let reason = format!(
-            "webhook {:?} of {:?} has matchConditions, which this server cannot evaluate yet; remove them, or the \
-             webhook",
-            hook.name, hook.configuration
-        );
-        return Err(attributes.forbidden(reason));
-    }
     Ok(Some(invocation))
 }
 

@@ -1,9 +1,10 @@
 //! Webhooks: admission by servers of the user.
 //!
-//! `hook` (one webhook of a configuration) → `matching` (does it want to see the request, and in which version) →
-//! `review` (question and answer) → `call` (one call and what its failure means) → `mutating`, `validating` (the plugins).
+//! `hook` (one webhook of a configuration) → `matching` (does it want to see the request, and in which version) → `conditions`
+//! (its expressions) → `review` (question and answer) → `call` (one call and what its failure means) → `mutating`, `validating` (the plugins).
 
 mod call;
+mod conditions;
 mod hook;
 mod kinds;
 mod matching;
@@ -26,6 +27,7 @@ use crate::lookup::Lookup;
 use crate::metrics::AdmissionMetrics;
 
 pub use call::{CallError, Caller};
+pub use conditions::Programs;
 pub use kinds::Kinds;
 pub use mutating::MutatingAdmissionWebhook;
 pub use validating::ValidatingAdmissionWebhook;
@@ -41,6 +43,8 @@ pub struct Tools {
     pub caller: Arc<dyn Caller>,
     /// Where calls are counted.
     pub metrics: AdmissionMetrics,
+    /// Expressions of conditions.
+    pub programs: Programs,
 }
 
 impl Tools {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::call::{self, Failure, Settled, Shown};
 use super::hook::Hook;
 use super::matching::{self, Invocation};
-use super::{Tools, refused_configuration};
+use super::{Tools, conditions, refused_configuration};
 use crate::attributes::{Attributes, Operation, Options};
 use crate::configuration::ConfigurationError;
 use crate::metrics::Step;
@@ -49,6 +49,9 @@ impl MutatingAdmissionWebhook {
             else {
                 continue;
             };
+            if !conditions::are_met(&self.tools, hook, attributes, &invocation, Step::Admit)? {
+                continue;
+            }
             // A webhook that was not asked in the first round is not asked in the second.
             if !rounds.asks(&hook.key) {
                 continue;

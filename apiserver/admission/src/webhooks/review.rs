@@ -61,6 +61,16 @@ pub fn question(
     old_object: Option<&Value>,
 ) -> Question {
     let uid = uuid::Uuid::new_v4().to_string();
+    let mut request = request(attributes, invocation);
+    request.insert("uid".to_owned(), json!(uid));
+    request.insert("object".to_owned(), object.cloned().unwrap_or_default());
+    request.insert("oldObject".to_owned(), old_object.cloned().unwrap_or_default());
+    let review = json!({"kind": KIND, "apiVersion": format!("{GROUP}/{version}"), "request": request});
+    Question { uid, version, review }
+}
+
+/// The request without its objects, as expressions see it too.
+pub fn request(attributes: &Attributes, invocation: &Invocation) -> Map<String, Value> {
     let kind = |kind: &machinery::GroupVersionKind| json!({"group": kind.group, "version": kind.version, "kind": kind.kind});
     let resource = |resource: &machinery::GroupVersionResource| json!({"group": resource.group, "version": resource.version, "resource": resource.resource});
     let mut request = Map::new();
@@ -70,7 +80,6 @@ pub fn question(
             request.insert(name.to_owned(), value);
         }
     };
-    put("uid", json!(uid));
     put("kind", kind(&invocation.kind));
     put("resource", resource(&invocation.resource));
     put("subResource", json!(attributes.subresource));
@@ -81,12 +90,9 @@ pub fn question(
     put("namespace", json!(attributes.namespace));
     put("operation", json!(attributes.operation.name()));
     put("userInfo", user(attributes));
-    put("object", object.cloned().unwrap_or_default());
-    put("oldObject", old_object.cloned().unwrap_or_default());
     put("dryRun", json!(attributes.dry_run));
     put("options", options(&attributes.options));
-    let review = json!({"kind": KIND, "apiVersion": format!("{GROUP}/{version}"), "request": request});
-    Question { uid, version, review }
+    request
 }
 
 fn user(attributes: &Attributes) -> Value {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::call::{self, Settled, Shown};
 use super::hook::Hook;
 use super::matching::{self, Invocation};
-use super::{Tools, refused_configuration};
+use super::{Tools, conditions, refused_configuration};
 use crate::attributes::{Attributes, Operation};
 use crate::configuration::ConfigurationError;
 use crate::metrics::Step;
@@ -48,6 +48,9 @@ impl ValidatingAdmissionWebhook {
         for hook in configurations.iter().flat_map(Hook::of_validating) {
             let invocation = matching::invocation(&hook, attributes, lookup, kinds.as_ref()).await?;
             let Some(invocation) = invocation else { continue };
+            if !conditions::are_met(&self.tools, &hook, attributes, &invocation, Step::Validate)? {
+                continue;
+            }
             let shown = self.tools.shown(attributes, &invocation);
             let (object, old_object) = shown.map_err(StatusError::internal_error)?;
             tasks.push(Task { hook, invocation, object, old_object });

@@ -1,4 +1,5 @@
 //! Resources of group `admissionregistration.k8s.io`.
 
+mod conditions;
 pub mod mutatingwebhookconfigurations;
 pub mod validatingwebhookconfigurations;

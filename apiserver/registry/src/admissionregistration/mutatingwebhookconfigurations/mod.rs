@@ -2,8 +2,9 @@
 
 pub mod columns;
 
+use super::conditions;
 use crate::{Column, Context, Entry, Row, Strategy};
-use api_types::admissionregistration::v1::MutatingWebhookConfiguration;
+use api_types::admissionregistration::v1::{MatchCondition, MutatingWebhookConfiguration};
 use machinery::field::ErrorList;
 use rules::admissionregistration::v1::webhook::{defaults, validation};
 
@@ -14,6 +15,10 @@ pub fn entry() -> Entry {
 
 /// Strategy of the resource.
 pub struct MutatingWebhookConfigurations;
+
+fn conditions_of(configuration: &MutatingWebhookConfiguration) -> impl Iterator<Item = &[MatchCondition]> {
+    configuration.webhooks.iter().map(|webhook| webhook.match_conditions.as_slice())
+}
 
 impl Strategy for MutatingWebhookConfigurations {
     type Kind = MutatingWebhookConfiguration;
@@ -27,7 +32,9 @@ impl Strategy for MutatingWebhookConfigurations {
     }
 
     fn validate(&self, _context: &Context, object: &MutatingWebhookConfiguration) -> ErrorList {
-        validation::validate_mutating(object)
+        let mut errors = validation::validate_mutating(object);
+        errors.extend(conditions::validate(conditions_of(object), std::iter::empty()));
+        errors
     }
 
     fn prepare_for_update(
@@ -47,7 +54,9 @@ impl Strategy for MutatingWebhookConfigurations {
         new: &MutatingWebhookConfiguration,
         old: &MutatingWebhookConfiguration,
     ) -> ErrorList {
-        validation::validate_mutating_update(new, old)
+        let mut errors = validation::validate_mutating_update(new, old);
+        errors.extend(conditions::validate(conditions_of(new), conditions_of(old)));
+        errors
     }
 
     fn allow_unconditional_update(&self) -> bool {

@@ -2,8 +2,9 @@
 
 pub mod columns;
 
+use super::conditions;
 use crate::{Column, Context, Entry, Row, Strategy};
-use api_types::admissionregistration::v1::ValidatingWebhookConfiguration;
+use api_types::admissionregistration::v1::{MatchCondition, ValidatingWebhookConfiguration};
 use machinery::field::ErrorList;
 use rules::admissionregistration::v1::webhook::{defaults, validation};
 
@@ -14,6 +15,10 @@ pub fn entry() -> Entry {
 
 /// Strategy of the resource.
 pub struct ValidatingWebhookConfigurations;
+
+fn conditions_of(configuration: &ValidatingWebhookConfiguration) -> impl Iterator<Item = &[MatchCondition]> {
+    configuration.webhooks.iter().map(|webhook| webhook.match_conditions.as_slice())
+}
 
 impl Strategy for ValidatingWebhookConfigurations {
     type Kind = ValidatingWebhookConfiguration;
@@ -27,7 +32,9 @@ impl Strategy for ValidatingWebhookConfigurations {
     }
 
     fn validate(&self, _context: &Context, object: &ValidatingWebhookConfiguration) -> ErrorList {
-        validation::validate_validating(object)
+        let mut errors = validation::validate_validating(object);
+        errors.extend(conditions::validate(conditions_of(object), std::iter::empty()));
+        errors
     }
 
     fn prepare_for_update(
@@ -47,7 +54,9 @@ impl Strategy for ValidatingWebhookConfigurations {
         new: &ValidatingWebhookConfiguration,
         old: &ValidatingWebhookConfiguration,
     ) -> ErrorList {
-        validation::validate_validating_update(new, old)
+        let mut errors = validation::validate_validating_update(new, old);
+        errors.extend(conditions::validate(conditions_of(new), conditions_of(old)));
+        errors
     }
 
     fn allow_unconditional_update(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Validation of webhook configurations. Expressions of match conditions are not compiled.
+//! Validation of webhook configurations. Expressions of match conditions are compiled by the server.
 //!
 //! Source: `pkg/apis/admissionregistration/validation/validation.go`.
 
