@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use machinery::Message as _;
-use machinery::meta::v1::ListMeta;
+use machinery::meta::v1::{ListMeta, ObjectMeta};
 use machinery::schema::{Field, Label, ListKind, Message, Type, flag, patch};
 use serde_json::{Map, Value, json};
 
-use super::descriptions;
+use super::{custom, descriptions};
+use crate::discovery::catalog::Published;
 
 /// The two versions of OpenAPI that are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,15 @@ pub fn name_of(full_name: &str) -> String {
     format!("io.k8s.{}", name.replacen("kube_aggregator", "kube-aggregator", 1))
 }
 
+/// Where the schema of a kind comes from.
+#[derive(Clone, Copy)]
+pub enum Source<'a> {
+    /// The table of facts.
+    Table(&'static Message),
+    /// Its definition.
+    Custom(&'a Published),
+}
+
 /// Collects the schemas that a document refers to, each once.
 pub struct Definitions {
     dialect: Dialect,
@@ -68,6 +78,36 @@ impl Definitions {
         }
         self.add(message);
         name
+    }
+
+    /// Adds the schema of a kind, and all it refers to; its name.
+    pub fn add_source(&mut self, source: Source<'_>, group: &str, version: &str, kind: &str) -> String {
+        match source {
+            Source::Table(message) => self.add_kind(message, group, version, kind),
+            Source::Custom(published) => {
+                self.add(ObjectMeta::SCHEMA);
+                let name = custom::name(group, version, kind);
+                if !self.made.contains_key(&name) {
+                    let schema = custom::object(published, self.dialect, group, version, kind);
+                    self.made.insert(name.clone(), schema);
+                }
+                name
+            }
+        }
+    }
+
+    /// Adds the schema of the list of a kind, and all it refers to; its name.
+    pub fn add_list_of(&mut self, source: Source<'_>, group: &str, version: &str, kind: &str) -> String {
+        match source {
+            Source::Table(message) => self.add_list(message, group, version, kind),
+            Source::Custom(published) => {
+                self.add(ListMeta::SCHEMA);
+                let name = custom::name(group, version, &published.list_kind);
+                let schema = custom::list(published, self.dialect, group, version, kind);
+                self.made.entry(name.clone()).or_insert(schema);
+                name
+            }
+        }
     }
 
     /// Adds the schema of the list of a kind; its name.

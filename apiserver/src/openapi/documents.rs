@@ -4,6 +4,7 @@ use machinery::Message;
 use machinery::meta::v1::{DeleteOptions, Status};
 use serde_json::{Map, Value, json};
 
+use super::definitions::Source;
 use super::definitions::{Definitions, Dialect};
 use super::paths::{self, Subject};
 use crate::discovery::catalog::{Catalog, ServedVersion};
@@ -114,10 +115,15 @@ fn add_version(
     dialect: Dialect,
 ) {
     for resource in &version.resources {
-        let Some(facts) = api_types::facts::kind(group, &version.version, &resource.kind) else { continue };
+        let facts = api_types::facts::kind(group, &version.version, &resource.kind);
+        let schema = match (&resource.published, facts) {
+            (Some(published), _) => Source::Custom(published),
+            (None, Some(facts)) => Source::Table(facts.schema),
+            (None, None) => continue,
+        };
         // `DeleteOptions` are accepted by every group.
         definitions.add_kind(DeleteOptions::SCHEMA, group, &version.version, "DeleteOptions");
-        let subject = Subject { group, version: &version.version, resource, schema: facts.schema };
+        let subject = Subject { group, version: &version.version, resource, schema };
         paths::add(all, &subject, definitions, dialect);
     }
 }

@@ -3,6 +3,7 @@
 //! `definitions` (schemas of kinds) and `paths` (operations of resources) → `documents` (one per group and
 //! version in v3) → bytes with their hash.
 
+pub mod custom;
 pub mod definitions;
 pub mod descriptions;
 pub mod documents;

@@ -1,9 +1,8 @@
 //! Operations on resources.
 
-use machinery::schema::Message;
 use serde_json::{Map, Value, json};
 
-use super::definitions::{Definitions, Dialect, gvk};
+use super::definitions::{Definitions, Dialect, Source, gvk};
 use crate::discovery::catalog::{ServedResource, ServedSubresource};
 
 const ENCODINGS: [&str; 3] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
@@ -15,6 +14,12 @@ const PATCHES: [&str; 4] = [
     "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
 ];
+
+/// The kinds of patches that a kind takes; strategic ones follow the table.
+fn patches(source: Source<'_>) -> Vec<&'static str> {
+    let strategic = matches!(source, Source::Table(_));
+    PATCHES.into_iter().filter(|name| strategic || !name.contains("strategic")).collect()
+}
 
 /// A query parameter: name, type, description.
 type Parameter = (&'static str, &'static str, &'static str);
@@ -141,8 +146,8 @@ pub struct Subject<'a> {
     pub version: &'a str,
     /// The resource.
     pub resource: &'a ServedResource,
-    /// Schema of its objects.
-    pub schema: &'static Message,
+    /// Where the schema of its objects comes from.
+    pub schema: Source<'a>,
 }
 
 /// One operation before it is written in a dialect.
@@ -167,9 +172,9 @@ pub fn add(
     dialect: Dialect,
 ) {
     let Subject { group, version, resource, schema } = subject;
-    let kind = definitions.add_kind(schema, group, version, &resource.kind);
+    let kind = definitions.add_source(*schema, group, version, &resource.kind);
     let list = if resource.verbs.iter().any(|verb| verb == "list") {
-        definitions.add_list(schema, group, version, &resource.kind)
+        definitions.add_list_of(*schema, group, version, &resource.kind)
     } else {
         String::new()
     };
@@ -270,7 +275,7 @@ pub fn add(
                     &kind,
                     &[200, 201],
                 );
-                patch.body = Some((PATCH.to_string(), PATCHES.to_vec()));
+                patch.body = Some((PATCH.to_string(), patches(*schema)));
                 write.put(&mut on_object, "patch", patch);
             }
             "delete" => {
@@ -354,9 +359,14 @@ impl Writer<'_> {
         id: &str,
     ) {
         let ServedSubresource { name, group, version, kind, verbs } = subresource;
-        let message = api_types::facts::kind(group, version, kind).map(|facts| facts.schema);
+        let subject = self.subject;
+        let own = (subject.group, subject.version, subject.resource.kind.as_str()) == (group, version, kind);
+        let source = match api_types::facts::kind(group, version, kind) {
+            _ if own => Some(subject.schema),
+            facts => facts.map(|facts| Source::Table(facts.schema)),
+        };
         let schema =
-            message.map(|schema| definitions.add_kind(schema, group, version, kind)).unwrap_or_default();
+            source.map(|source| definitions.add_source(source, group, version, kind)).unwrap_or_default();
         let streams = matches!(name.as_str(), "exec" | "attach" | "portforward" | "proxy");
         let answer = if streams || name == "log" { String::new() } else { schema.clone() };
         let capital = tag_camel(name, "");
@@ -381,7 +391,7 @@ impl Writer<'_> {
             let body = match method {
                 _ if streams => None,
                 "post" | "put" => Some((schema.clone(), vec!["*/*"])),
-                "patch" => Some((PATCH.to_string(), PATCHES.to_vec())),
+                "patch" => Some((PATCH.to_string(), patches(subject.schema))),
                 _ => None,
             };
             let operation = Operation {

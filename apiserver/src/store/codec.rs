@@ -2,8 +2,10 @@
 
 use apiserver_registry::Entry;
 use bytes::Bytes;
-use machinery::codec::protobuf;
+use machinery::codec::{json, protobuf};
 use machinery::object::Object;
+
+use super::json_form;
 
 /// Stored bytes to objects and back.
 pub trait StoredCodec: Send + Sync {
@@ -14,7 +16,8 @@ pub trait StoredCodec: Send + Sync {
     fn encode(&self, object: &dyn Object) -> Bytes;
 }
 
-/// Built-in kinds: protobuf in the `k8s\0` envelope.
+/// Built-in kinds: protobuf in the `k8s\0` envelope. Definitions of custom resources, which upstream stores as JSON, are
+/// read in both forms and written as protobuf, which upstream reads as well.
 pub struct BuiltinCodec {
     entry: &'static Entry,
     api_version: String,
@@ -32,6 +35,15 @@ impl BuiltinCodec {
 
 impl StoredCodec for BuiltinCodec {
     fn decode(&self, stored: &[u8]) -> Result<Box<dyn Object>, String> {
+        if stored.first() == Some(&b'{') && self.kind == "CustomResourceDefinition" {
+            let value = serde_json::from_slice(stored).map_err(|error| error.to_string())?;
+            let value = json_form::definition_as_v1(value);
+            let raw = json::value_to_protobuf(self.entry.facts.schema, &value);
+            return self
+                .entry
+                .decode_stored(&raw.map_err(|error| error.to_string())?)
+                .map_err(|error| error.to_string());
+        }
         let envelope = protobuf::unwrap(stored).map_err(|error| error.to_string())?;
         if envelope.kind != self.kind {
             return Err(format!(

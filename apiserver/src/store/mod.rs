@@ -12,6 +12,7 @@ mod create;
 mod delete;
 mod errors;
 mod indexer;
+mod json_form;
 mod measured;
 mod metadata;
 mod objects;

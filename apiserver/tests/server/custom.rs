@@ -313,3 +313,27 @@ async fn a_changed_definition_is_served_as_it_is_now() {
         })
         .await;
 }
+
+#[tokio::test]
+async fn schemas_are_published() {
+    let (_server, admin) = with_widgets().await;
+    let index = expect(admin.get("/openapi/v3").await, 200);
+    assert!(index["paths"]["apis/example.com/v1"].is_object());
+    let v3 = expect(admin.get("/openapi/v3/apis/example.com/v1").await, 200);
+    let schema = &v3["components"]["schemas"]["com.example.v1.Widget"];
+    assert_eq!(schema["properties"]["spec"]["properties"]["size"]["maximum"], 10);
+    assert_eq!(
+        schema["x-kubernetes-group-version-kind"],
+        json!([{"group": "example.com", "kind": "Widget", "version": "v1"}])
+    );
+    let patch = &v3["paths"]["/apis/example.com/v1/namespaces/{namespace}/widgets/{name}"]["patch"];
+    assert!(patch["parameters"].as_array().unwrap().iter().any(|it| it["name"] == "fieldValidation"));
+    assert!(patch["requestBody"]["content"]["application/strategic-merge-patch+json"].is_null());
+    let v2 = expect(admin.get("/openapi/v2").await, 200);
+    let schema = &v2["definitions"]["com.example.v1.Widget"]["properties"]["spec"]["properties"];
+    assert_eq!(
+        (&schema["size"], &schema["port"]),
+        (&json!({"type": "integer"}), &json!({"x-kubernetes-int-or-string": true}))
+    );
+    assert!(v2["definitions"]["com.example.v1.WidgetList"].is_object());
+}
