@@ -239,6 +239,10 @@ pub fn patch(uid: &str, api: &PodStatus, status: &PodStatus) -> Option<Value> {
             },
             _ => value.clone(),
         };
+        // The same conditions in another order: the API keeps its own.
+        if key == "conditions" && change == json!([]) {
+            continue;
+        }
         changes.insert(key.clone(), change);
     }
     for key in before.keys().filter(|key| !after.contains_key(*key)) {
@@ -273,4 +277,27 @@ fn condition_changes(before: Option<&Value>, after: &Value) -> Value {
         }
     }
     Value::Array(changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(types: [&str; 2]) -> PodStatus {
+        let condition = |name: &str| PodCondition {
+            type_: name.to_owned(),
+            status: "True".to_owned(),
+            ..PodCondition::default()
+        };
+        PodStatus { conditions: types.map(condition).into(), ..PodStatus::default() }
+    }
+
+    #[test]
+    fn the_order_of_conditions_is_the_apis() {
+        // As after an eviction: a condition of others among the kubelet's own.
+        let api = status(["Initialized", DISRUPTION_TARGET]);
+        assert_eq!(patch("1", &api, &status([DISRUPTION_TARGET, "Initialized"])), None);
+        let changed = patch("1", &api, &status([DISRUPTION_TARGET, "Ready"])).expect("a change");
+        assert_eq!(changed["status"]["conditions"].as_array().map(Vec::len), Some(2), "{changed}");
+    }
 }
