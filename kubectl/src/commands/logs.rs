@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use serde_json::Value;
 
 use super::pods;
-use crate::error::message;
+use crate::error::{message, usage};
 use crate::{Factory, Result, Streams, resources, values};
 
 /// Arguments of `logs`.
@@ -148,9 +148,23 @@ async fn copy(prefix: &str, mut stream: futures_util::stream::BoxStream<'static,
 async fn sources(args: &Args, factory: &Factory, streams: &mut Streams) -> Result<Vec<(Value, String)>> {
     let wanted = args.container.as_deref().or(args.container_name.as_deref());
     let pods = match (&args.target, args.selector.is_empty()) {
-        (Some(_), false) => return Err(message("only a selector (-l) or a POD name is allowed")),
-        (None, true) => return Err(message("expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\nPOD or TYPE/NAME is a required argument for the logs command")),
-        (Some(target), true) => pods::pods_of(factory, target).await?.into_iter().take(1).collect(),
+        (Some(_), false) => return Err(usage("logs", "only a selector (-l) or a POD name is allowed")),
+        (None, true) => return Err(usage("logs", "expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\nPOD or TYPE/NAME is a required argument for the logs command")),
+        (Some(target), true) => {
+            let found = match pods::pods_of(factory, target).await {
+                Err(error) if error.is_not_found() => {
+                    let text = error.status().map(|status| status.status.message.clone()).unwrap_or_default();
+                    let namespace = factory.namespace()?;
+                    let text = format!("error from server (NotFound): {text} in namespace {namespace:?}");
+                    return Err(message(text));
+                }
+                found => found?,
+            };
+            if let ([first, _, ..], true) = (found.as_slice(), target.contains('/')) {
+                writeln!(streams.err, "Found {} pods, using pod/{}", found.len(), values::name(first))?;
+            }
+            found.into_iter().take(1).collect()
+        }
         (None, false) => {
             let found = factory.resource("pods").await?;
             let namespace = factory.namespace()?;

@@ -8,7 +8,7 @@ use crate::error::message;
 use crate::files::FileArgs;
 use crate::print::ChangeArgs;
 use crate::resources::Choice;
-use crate::{Error, Factory, Result, Streams, values};
+use crate::{Error, Factory, Result, Streams};
 
 /// Arguments of `patch`.
 #[derive(Clone, Debug, clap::Args)]
@@ -57,12 +57,7 @@ pub async fn run(args: Args, factory: &Factory, streams: &mut Streams) -> Result
         let live = target.object();
         match send_patch(&target, live, &patch, &args.subresource, &args.field_manager, &args.change, factory).await {
             Ok(object) => {
-                let version = |object| values::text(object, "/metadata/resourceVersion").to_owned();
-                let operation = if version(&object) == version(live) && args.change.dry_run == "none" {
-                    "patched (no change)"
-                } else {
-                    "patched"
-                };
+                let operation = if object == *live { "patched (no change)" } else { "patched" };
                 args.change.report(object, operation, streams)?;
             }
             Err(error) => errors.push(error),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::send_patch;
 use crate::error::message;
 use crate::files::FileArgs;
-use crate::print::{ChangeArgs, tabs};
+use crate::print::ChangeArgs;
 use crate::resources::{self, Choice, Target};
 use crate::{Error, Factory, Result, Streams, values};
 
@@ -319,9 +319,13 @@ async fn show_history(history: &History, target: &Target, factory: &Factory, str
         writeln!(streams.out, "{} {}\nNo rollout history found.", target.shown(), number.unwrap_or_default())?;
         return Ok(());
     }
-    let mut rows = vec![vec!["REVISION".to_owned(), "CHANGE-CAUSE".to_owned()]];
-    rows.extend(list.into_iter().map(|revision| vec![revision.number.to_string(), revision.cause]));
-    writeln!(streams.out, "{} \n{}", target.shown(), tabs::render(&rows).replace("REVISION   ", "REVISION  "))?;
+    let numbers = list.iter().map(|revision| revision.number.to_string().len());
+    let width = numbers.max().unwrap_or_default().max("REVISION".len()) + 2;
+    writeln!(streams.out, "{} \n{:<width$}CHANGE-CAUSE", target.shown(), "REVISION")?;
+    for revision in list {
+        writeln!(streams.out, "{:<width$}{}", revision.number, revision.cause)?;
+    }
+    writeln!(streams.out)?;
     Ok(())
 }
 
