@@ -8,6 +8,7 @@ use component_base::Shutdown;
 use component_base::health::{Endpoint, Health};
 use component_base::metrics::Metrics;
 use component_base::server::SideServer;
+use runtime::client_metrics::ClientMetrics;
 use runtime::events::Recorder;
 use runtime::leader::Elector;
 use runtime::serving::hostname;
@@ -29,6 +30,8 @@ pub async fn run(options: Options, shutdown: Shutdown) -> anyhow::Result<()> {
     let health = Health::new();
     health.add_shutdown(&shutdown);
     let root = Client::new(client_config(&options)?).context("failed to make a client of the API server")?;
+    let observer = ClientMetrics::register(&metrics);
+    root.observe(observer.clone());
     let recorder = Recorder::start(root.clone(), PROGRAM, "", &shutdown);
     let elector = if options.leader_election.leader_elect {
         let elector = Elector::new(
@@ -51,7 +54,7 @@ pub async fn run(options: Options, shutdown: Shutdown) -> anyhow::Result<()> {
     options.serving.start(PROGRAM, SECURE_PORT, server, &shutdown).await?;
 
     let options = Arc::new(options);
-    let clients = Clients::new(root, options.use_service_account_credentials)?;
+    let clients = Clients::new(root, options.use_service_account_credentials, observer)?;
     let lead = |leading: Shutdown| async move {
         let context = Context::new(options, clients, metrics, leading);
         if let Err(error) = control(&context, &selection, &health).await {

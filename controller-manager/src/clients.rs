@@ -8,6 +8,7 @@ use api_types::authentication::v1::TokenRequest;
 use api_types::core::v1::ServiceAccount;
 use client::{Client, Error, TokenProvider};
 use jiff::{SignedDuration, Timestamp};
+use runtime::client_metrics::ClientMetrics;
 
 /// Namespace of the controllers' service accounts.
 const NAMESPACE: &str = "kube-system";
@@ -23,12 +24,18 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    pub(crate) fn new(root: Client, use_service_accounts: bool) -> Result<Clients, Error> {
+    pub(crate) fn new(
+        root: Client,
+        use_service_accounts: bool,
+        observer: Arc<ClientMetrics>,
+    ) -> Result<Clients, Error> {
         let anonymous = if use_service_accounts {
             let mut config = root.config().clone();
             config.identity = None;
             config.credentials = client::config::Credentials::None;
-            Some(Client::new(config)?)
+            let anonymous = Client::new(config)?;
+            anonymous.observe(observer);
+            Some(anonymous)
         } else {
             None
         };
@@ -141,7 +148,8 @@ mod tests {
         let accounts = "/api/v1/namespaces/kube-system/serviceaccounts";
         server.on(Method::POST, accounts, Answer::object(&ServiceAccount::default()));
         server.on(Method::GET, "/api/v1/namespaces/a", Answer::object(&Namespace::default()));
-        let clients = Clients::new(server.client().expect("client"), true).expect("clients");
+        let observer = ClientMetrics::register(&component_base::metrics::Metrics::for_component());
+        let clients = Clients::new(server.client().expect("client"), true, observer).expect("clients");
         let client = clients.of("x-controller").expect("client");
         for _ in 0..2 {
             client.all::<Namespace>().get("a").await.expect("namespace");

@@ -35,6 +35,7 @@ pub async fn run(options: Options, shutdown: Shutdown) -> Result<()> {
     let client = Client::new(config.with_user_agent(user_agent))?;
 
     let metrics = Metrics::for_component();
+    client.observe(runtime::client_metrics::ClientMetrics::register(&metrics));
     let proxy_health = ProxyHealth::default();
     if let Some(address) = settings.healthz {
         let serving = health::serve(proxy_health.clone(), address, shutdown.clone()).await;

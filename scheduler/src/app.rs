@@ -33,6 +33,7 @@ pub async fn run(options: Options, shutdown: Shutdown) -> Result<()> {
     };
     let client = Client::new(config.with_user_agent(component_base::version::user_agent("kube-scheduler")))?;
     let metrics = Metrics::for_component();
+    client.observe(runtime::client_metrics::ClientMetrics::register(&metrics));
     let health = Health::new();
     health.add_shutdown(&shutdown);
     let synced = health.add_flag("informer-sync", &[Endpoint::Readyz], "caches are not filled yet");

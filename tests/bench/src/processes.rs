@@ -14,7 +14,13 @@ fn named(program: &str) -> Vec<Process> {
         let executable = process.cmdline().ok().and_then(|words| words.first().cloned()).unwrap_or_default();
         executable.rsplit('/').next() == Some(program)
     };
-    all.filter(matches).collect()
+    // Machines inside this one have clusters of their own, and networks: the components all use their host's.
+    let own_network = network_of("self");
+    all.filter(matches).filter(|process| network_of(&process.pid().to_string()) == own_network).collect()
+}
+
+fn network_of(process: &str) -> Option<std::path::PathBuf> {
+    std::fs::read_link(format!("/proc/{process}/ns/net")).ok()
 }
 
 /// CPU time of all processes of a program so far.

@@ -42,6 +42,7 @@ pub async fn run(options: Options, shutdown: Shutdown) -> Result<()> {
     };
     let client = Client::new(config.with_user_agent(component_base::version::user_agent("cluster-dns")))?;
     let metrics = Metrics::for_component();
+    client.observe(runtime::client_metrics::ClientMetrics::register(&metrics));
     let health = Health::new();
     let ready = health.add_flag("names", &[Endpoint::Readyz], "names are not known yet");
     for address in [corefile.health, corefile.ready, corefile.metrics].into_iter().flatten() {
