@@ -99,7 +99,7 @@ pub async fn converse(mut process: RemoteProcess, tty: bool, streams: &mut Strea
             writeln!(streams.err, "command terminated with exit code {code}")?;
             Err(Error::Exit(code))
         }
-        Exit::Failure(status) => Err(message(format!("Internal error occurred: {}", status.status.message))),
+        Exit::Failure(status) => Err(message(status.status.message)),
     }
 }
 
