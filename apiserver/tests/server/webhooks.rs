@@ -374,3 +374,50 @@ async fn conditions_decide_whether_a_webhook_is_asked() {
         "apiserver_admission_match_condition_exclusions_total{kind=\"webhook\",name=\"named.example.com\"";
     assert!(admin.get("/metrics").await.text.contains(counted));
 }
+
+#[tokio::test]
+async fn custom_resources_are_shown_and_changed_in_the_version_asked_for() {
+    let server = TestServer::new().await;
+    let hooks = Hooks::start(&[], |name, _| match name {
+        // What the schema does not know is pruned, what it defaults is filled in.
+        "old" => patch(json!([
+            {"op": "replace", "path": "/spec", "value": {"size": 2, "unknown": true}},
+        ])),
+        _ => json!({"allowed": true}),
+    })
+    .await;
+    let admin = server.admin();
+    let schema = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {
+        "size": {"type": "integer"}, "color": {"type": "string", "default": "red"}}},
+        "status": {"type": "object", "properties": {"replicas": {"type": "integer"}}}}});
+    let version = |name: &str, storage: bool| {
+        json!({"name": name, "served": true, "storage": storage, "schema": {"openAPIV3Schema": schema},
+            "subresources": {"scale": {"specReplicasPath": ".spec.size", "statusReplicasPath": ".status.replicas"}}})
+    };
+    let definition = json!({"metadata": {"name": "things.example.com"}, "spec": {"group": "example.com",
+        "scope": "Namespaced", "names": {"plural": "things", "kind": "Thing"},
+        "versions": [version("v1", true), version("v1beta1", false)]}});
+    let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let written = admin.post(definitions, definition).await;
+    assert_eq!(written.code, 201, "{}", written.text);
+    let old = json!({"rules": [{"operations": ["CREATE"], "apiGroups": ["example.com"],
+        "apiVersions": ["v1beta1"], "resources": ["things"]}]});
+    configure(&admin, "mutating", json!([hooks.hook("old", old)])).await;
+    let things = "/apis/example.com/v1/namespaces/default/things";
+    let thing = json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "t"},
+        "spec": {"size": 1}});
+    until(&server, things, thing, |answer| answer.json["spec"]["size"] == 2).await;
+    let seen = hooks.seen("old").pop().unwrap();
+    assert_eq!(seen["kind"], json!({"group": "example.com", "version": "v1beta1", "kind": "Thing"}));
+    assert_eq!(seen["requestKind"]["version"], "v1");
+    assert_eq!(
+        (&seen["object"]["apiVersion"], &seen["object"]["spec"]),
+        (&json!("example.com/v1beta1"), &json!({"size": 1, "color": "red"}))
+    );
+    let thing = json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "t"},
+        "spec": {"size": 1}});
+    let written = admin.post(things, thing).await;
+    assert_eq!(written.code, 201, "{}", written.text);
+    assert_eq!(written.json["apiVersion"], "example.com/v1");
+    assert_eq!(written.json["spec"], json!({"size": 2, "color": "red"}));
+}
