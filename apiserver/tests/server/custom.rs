@@ -337,3 +337,31 @@ async fn schemas_are_published() {
     );
     assert!(v2["definitions"]["com.example.v1.WidgetList"].is_object());
 }
+
+#[tokio::test]
+async fn expressions_judge_objects_and_changes() {
+    let server = TestServer::new().await;
+    let admin = server.admin();
+    let definition = {
+        let mut definition = definition();
+        for version in definition["spec"]["versions"].as_array_mut().unwrap() {
+            let spec = &mut version["schema"]["openAPIV3Schema"]["properties"]["spec"];
+            spec["x-kubernetes-validations"] =
+                json!([{"rule": "!has(self.replicas) || self.replicas <= self.size", "message": "too many"}]);
+            spec["properties"]["name"]["x-kubernetes-validations"] =
+                json!([{"rule": "self == oldSelf", "message": "name is immutable"}]);
+        }
+        definition
+    };
+    expect(admin.post(DEFINITIONS, definition).await, 201);
+    server.eventually("widgets are served", async || admin.get(WIDGETS).await.code == 200).await;
+    let refused = admin.post(WIDGETS, widget("a", json!({"size": 1, "replicas": 2}))).await;
+    let message = "Widget.example.com \"a\" is invalid: spec: Invalid value: \"object\": too many";
+    assert_eq!((refused.code, refused.message()), (422, message));
+    expect(admin.post(WIDGETS, widget("a", json!({"size": 2, "replicas": 2, "name": "first"}))).await, 201);
+    let renamed = json!({"spec": {"name": "second"}});
+    let refused = patch(&admin, &format!("{WIDGETS}/a"), "application/merge-patch+json", renamed).await;
+    let message =
+        "Widget.example.com \"a\" is invalid: spec.name: Invalid value: \"string\": name is immutable";
+    assert_eq!((refused.code, refused.message()), (422, message));
+}

@@ -4,6 +4,7 @@
 //! What is compiled once per definition is shared by all its objects.
 
 pub mod columns;
+pub mod expressions;
 pub mod formats;
 pub mod json_path;
 pub mod kind;

@@ -1,9 +1,12 @@
 //! A structural schema, compiled: what pruning, defaults and validation need of `openAPIV3Schema`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use regex::Regex;
 use serde_json::Value;
+
+use super::expressions::Rule;
 
 /// What may stand under names that are not declared.
 #[derive(Clone, Debug, Default)]
@@ -86,10 +89,12 @@ pub struct Schema {
     pub any_of: Vec<Schema>,
     /// Must not hold.
     pub not: Option<Box<Schema>>,
+    /// Expressions that must hold.
+    pub rules: Vec<Arc<Rule>>,
 }
 
 impl Schema {
-    /// Compiles the JSON form. The error is about a regular expression, the only part that can be broken here.
+    /// Compiles the JSON form. The error is about a regular expression or a rule, the only parts that can be broken here.
     pub fn compile(source: &Value) -> Result<Schema, String> {
         let text = |name: &str| source.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let flag = |name: &str| source.get(name).and_then(Value::as_bool).unwrap_or_default();
@@ -146,6 +151,7 @@ impl Schema {
             one_of: several("oneOf")?,
             any_of: several("anyOf")?,
             not: boxed("not")?,
+            rules: rules(source)?,
         })
     }
 
@@ -164,6 +170,11 @@ pub fn compile_pattern(pattern: &str) -> Result<Regex, String> {
         let text = error.to_string();
         text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
     })
+}
+
+fn rules(source: &Value) -> Result<Vec<Arc<Rule>>, String> {
+    let rules = source.get("x-kubernetes-validations").and_then(Value::as_array).into_iter().flatten();
+    rules.map(|rule| Rule::compile(rule).map_err(|(part, reason)| format!("{part}: {reason}"))).collect()
 }
 
 fn texts(source: &Value, name: &str) -> Vec<String> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use api_types::autoscaling::v1::{Scale, ScaleSpec, ScaleStatus};
-use machinery::field::{Error, ErrorList, Path};
+use machinery::field::{BadValue, Error, ErrorList, Path};
 use machinery::meta::v1::ObjectMeta;
 use machinery::object::Object;
 use machinery::status::StatusError;
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::kind::CustomKind;
 use super::object::CustomObject;
-use super::validate;
+use super::{expressions, validate};
 use crate::columns::{Column, Row};
 use crate::context::Context;
 use crate::erased::{ErasedStrategy, ErasedView};
@@ -41,6 +41,13 @@ fn validated(new: &CustomObject, old: Option<&CustomObject>) -> ErrorList {
     let value = new.to_value();
     let old = old.map(|old| old.to_value_of(&new.version));
     let mut errors = validate::validate(&value, old.as_ref(), &new.version.schema);
+    if errors.is_empty() {
+        errors = expressions::check(&value, old.as_ref(), &new.version.schema);
+    } else if new.version.source.to_string().contains("x-kubernetes-validations") {
+        let detail = "some validation rules were not checked because the object was invalid; correct the existing errors \
+                      to complete validation";
+        errors.push(Error::invalid(&Path::nil(), BadValue::Literal("null".to_owned()), detail));
+    }
     if let Some(scale) = &new.version.scale {
         for path in [&scale.spec_replicas, &scale.status_replicas] {
             let Some(found) = at(&new.content, path) else { continue };

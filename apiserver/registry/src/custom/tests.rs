@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::json_path::JsonPath;
 use super::schema::Schema;
-use super::{formats, tidy, validate};
+use super::{expressions, formats, tidy, validate};
 
 fn schema(properties: Value) -> Schema {
     Schema::compile(&json!({"type": "object", "properties": properties})).unwrap()
@@ -221,4 +221,32 @@ fn formats_hold_or_not() {
     assert!(formats::holds("unheard-of", "anything"));
     assert!(!formats::is_known("string", "unheard-of"));
     assert!(formats::is_known("integer", "int32") && !formats::is_known("boolean", "int32"));
+}
+
+#[test]
+fn expressions_are_asked_about_values_and_changes() {
+    let schema = schema(json!({"spec": {
+        "type": "object",
+        "properties": {"min": {"type": "integer"}, "max": {"type": "integer"}, "name": {
+            "type": "string",
+            "x-kubernetes-validations": [{"rule": "self == oldSelf", "message": "name is immutable"}],
+        }},
+        "x-kubernetes-validations": [
+            {"rule": "self.min <= self.max", "messageExpression": "'min is ' + string(self.min)", "fieldPath": ".min"},
+            {"rule": "!has(self.name) || self.name != 'x'", "reason": "FieldValueForbidden"},
+        ],
+    }}));
+    let check = |new: Value, old: Option<Value>, expected: &[&str]| {
+        let new = json!({"spec": new});
+        let old = old.map(|old| json!({"spec": old}));
+        let found: Vec<String> =
+            expressions::check(&new, old.as_ref(), &schema).iter().map(ToString::to_string).collect();
+        assert_eq!(found, expected);
+    };
+    check(json!({"min": 1, "max": 2}), None, &[]);
+    check(json!({"min": 3, "max": 2}), None, &["spec.min: Invalid value: \"object\": min is 3"]);
+    let named = |name: &str| json!({"min": 1, "max": 2, "name": name});
+    check(named("x"), None, &["spec: Forbidden: failed rule: !has(self.name) || self.name != 'x'"]);
+    check(named("a"), Some(named("a")), &[]);
+    check(named("b"), Some(named("a")), &["spec.name: Invalid value: \"string\": name is immutable"]);
 }

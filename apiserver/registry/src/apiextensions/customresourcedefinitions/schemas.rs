@@ -7,10 +7,14 @@ use machinery::Message;
 use machinery::field::{Error, ErrorList, Path};
 use serde_json::{Map, Value};
 
+use crate::custom::expressions::Rule;
 use crate::custom::schema::Schema;
 use crate::custom::{formats, tidy, validate as values};
 
 const TYPES: [&str; 6] = ["array", "boolean", "integer", "number", "object", "string"];
+/// What a broken rule may be called.
+const REASONS: [&str; 4] =
+    ["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"];
 const UNSUPPORTED: [&str; 6] =
     ["id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref"];
 /// What may stand at the root of a schema when the status is apart; JSON names, and upstream's as messages show them.
@@ -127,10 +131,17 @@ fn node(schema: &Value, path: &Path, root: bool, no_defaults: Option<&str>, erro
         errors.push(Error::invalid(&at, false, "must be true or undefined"));
     }
     merging(schema, path, errors);
-    if schema.get("x-kubernetes-validations").is_some() {
-        let detail = "expressions (CEL) are not evaluated by this server: remove the rules, or express them as enum, \
-                      pattern, minimum, maximum, required or oneOf";
-        errors.push(Error::forbidden(&path.child("x-kubernetes-validations"), detail));
+    for (index, rule) in alternatives(schema, "x-kubernetes-validations") {
+        let at = path.child("x-kubernetes-validations").index(index);
+        if text(rule, "rule").trim().is_empty() {
+            errors.push(Error::required(&at.child("rule"), "rule is not specified"));
+        } else if let Err((part, reason)) = Rule::compile(rule) {
+            errors.push(Error::invalid(&at.child(part), rule.clone(), reason));
+        }
+        let reason = text(rule, "reason");
+        if !reason.is_empty() && !REASONS.contains(&reason) {
+            errors.push(Error::not_supported(&at.child("reason"), reason, REASONS));
+        }
     }
 }
 

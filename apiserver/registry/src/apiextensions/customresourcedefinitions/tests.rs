@@ -75,12 +75,14 @@ fn schemas_are_structural() {
         json!({"type": "object", "default": {"x": 1}, "properties": {"y": {"type": "string"}}}),
         &[".default: Invalid value: {\"x\":1}: must not have unknown fields"],
     );
+    check_schema(json!({"type": "string", "x-kubernetes-validations": [{"rule": "self != ''"}]}), &[]);
     check_schema(
-        json!({"type": "string", "x-kubernetes-validations": [{"rule": "self != ''"}]}),
-        &[
-            ".x-kubernetes-validations: Forbidden: expressions (CEL) are not evaluated by this server: remove the rules, \
-           or express them as enum, pattern, minimum, maximum, required or oneOf",
-        ],
+        json!({"type": "string", "x-kubernetes-validations": [{"rule": ""}]}),
+        &[".x-kubernetes-validations[0].rule: Required value: rule is not specified"],
+    );
+    check_schema(
+        json!({"type": "string", "x-kubernetes-validations": [{"rule": "1"}]}),
+        &[".x-kubernetes-validations[0].rule: Invalid value: {\"rule\":\"1\"}: must evaluate to bool"],
     );
 }
 

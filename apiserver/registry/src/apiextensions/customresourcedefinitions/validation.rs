@@ -1,7 +1,6 @@
 //! Rules of definitions (`apiextensions-apiserver/pkg/apis/apiextensions/validation`).
 //!
-//! Two things upstream accepts are refused with a word on why: expressions (`x-kubernetes-validations`, in
-//! `schemas`), which this server does not evaluate, and conversion by webhook, which it does not call.
+//! Conversion by webhook, which upstream accepts, is refused with a word on why: this server does not call them.
 
 use api_types::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceConversion, CustomResourceDefinition,
