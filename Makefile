@@ -6,13 +6,14 @@
 #   make quick-test  the rules of the house and the tests that need neither a cluster nor a container runtime
 #   make images  the image archives alone
 #   make ci      what has to be green before a change is taken
+#   make lab     two hosts with systemd on this machine: kubeadm init, join, traffic, reboot, drain, reset
 #   make bench   the numbers: start-up, memory, throughput
 
 # cargo may live where sudo's PATH does not look.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/root/.cargo/bin:/usr/local/cargo/bin
 XTASK := cargo xtask
 
-.PHONY: help up down test quick-test images ci bench
+.PHONY: help up down test quick-test images ci bench lab
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -43,3 +44,8 @@ ci:
 
 bench:
 	@$(XTASK) bench
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+lab: images
+	@tests/lab/two-hosts.sh $(TARGET)/$$(rustc -vV | sed -n 's/^host: //p')/release $(TARGET)/deploy/images/release

@@ -134,7 +134,8 @@ pub(super) fn unmount(record: &Record) -> Vec<String> {
 
 /// What the cluster has mounted, the last one first. Of the network namespaces only those of pods are among it.
 fn mount_points(table: &str, own_containerd: bool) -> Vec<&str> {
-    let below = |point: &str, folder: &str| Path::new(point).starts_with(folder);
+    // A disk of the user's own at the folder itself stays where it is.
+    let below = |point: &str, folder: &str| point != folder && Path::new(point).starts_with(folder);
     let mut points: Vec<&str> = table
         .lines()
         .filter_map(|line| line.split_whitespace().nth(1))
@@ -220,6 +221,8 @@ fn remove_files(record: &Record) -> Vec<String> {
     for folder in folders {
         if let Err(error) = std::fs::remove_dir_all(&folder)
             && error.kind() != std::io::ErrorKind::NotFound
+            // Where a disk is mounted, its being empty is all there is to wish for.
+            && !(error.kind() == std::io::ErrorKind::ResourceBusy && is_empty(&folder))
         {
             complaints.push(format!("{}: {error}", folder.display()));
         }
@@ -229,6 +232,10 @@ fn remove_files(record: &Record) -> Vec<String> {
         remove_tree(Path::new(folder));
     }
     complaints
+}
+
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 fn restore_settings(record: &Record) {
@@ -244,7 +251,8 @@ mod tests {
 
     #[test]
     fn only_what_the_cluster_mounted_is_unmounted() {
-        let table = "tmpfs /var/lib/kubelet/pods/1/volumes/token tmpfs rw 0 0\n\
+        let table = "/dev/sdb /var/lib/kubelet ext4 rw 0 0\n\
+                     tmpfs /var/lib/kubelet/pods/1/volumes/token tmpfs rw 0 0\n\
                      tmpfs /run/netns tmpfs rw 0 0\n\
                      nsfs /run/netns/cni-1 nsfs rw 0 0\n\
                      nsfs /run/netns/vpn nsfs rw 0 0\n\
