@@ -12,6 +12,9 @@ const CONTAINERD_DIRS: [&str; 2] = ["/var/lib/containerd", "/run/containerd"];
 /// What plugins and pods leave, whoever runs containerd.
 const NETWORK_DIRS: [&str; 2] = ["/var/lib/cni", "/etc/cni/net.d"];
 
+/// Where `ip netns` and CNI have their namespaces.
+const NAMED_NAMESPACES: &str = "/run/netns";
+
 /// Takes the cluster down.
 pub fn down(keep_packages: bool) -> Result<()> {
     let record = Record::load()?;
@@ -124,12 +127,33 @@ fn descendants(of: &[u32]) -> Vec<u32> {
 }
 
 pub(super) fn unmount(record: &Record) -> Vec<String> {
+    let complaints = unmount_once(record);
+    let table = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+    if complaints.is_empty()
+        || !covers_pods_alone(&table)
+        || output_of(&mut command("umount", ["--lazy", NAMED_NAMESPACES])).is_err()
+    {
+        return complaints;
+    }
+    unmount_once(record)
+}
+
+fn unmount_once(record: &Record) -> Vec<String> {
     let table = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
     mount_points(&table, record.started_containerd)
         .into_iter()
         .filter_map(|point| output_of(&mut command("umount", ["--lazy", point])).err())
         .map(|error| format!("{error:#}"))
         .collect()
+}
+
+/// Whether the folder of named namespaces is mounted on itself, as the first `ip netns add` does, and nothing but
+/// namespaces of pods is below: those that are older than that mount cannot be reached through it.
+fn covers_pods_alone(table: &str) -> bool {
+    let points: Vec<&str> = table.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+    let inside = |point: &&&str| point.starts_with(&format!("{NAMED_NAMESPACES}/"));
+    let of_pod = |point: &&str| point.starts_with(&format!("{NAMED_NAMESPACES}/cni-"));
+    points.contains(&NAMED_NAMESPACES) && points.iter().filter(inside).all(of_pod)
 }
 
 /// What the cluster has mounted, the last one first. Of the network namespaces only those of pods are among it.
@@ -151,7 +175,7 @@ fn mount_points(table: &str, own_containerd: bool) -> Vec<&str> {
 }
 
 pub(super) fn remove_network() {
-    let namespaces = std::fs::read_dir("/run/netns").into_iter().flatten().filter_map(Result::ok);
+    let namespaces = std::fs::read_dir(NAMED_NAMESPACES).into_iter().flatten().filter_map(Result::ok);
     for name in namespaces.filter_map(|entry| entry.file_name().into_string().ok()) {
         // One with processes in it is another runtime's.
         let idle =
@@ -260,5 +284,14 @@ mod tests {
         let pods = ["/run/netns/cni-1", "/var/lib/kubelet/pods/1/volumes/token"];
         assert_eq!(mount_points(table, false), pods);
         assert_eq!(mount_points(table, true).len(), 3);
+    }
+
+    #[test]
+    fn the_folder_of_namespaces_is_uncovered_when_nobody_else_uses_it() {
+        let [cover, pod, other] = ["/run/netns", "/run/netns/cni-1", "/run/netns/vpn"]
+            .map(|point| format!("nsfs {point} nsfs rw 0 0\n"));
+        assert!(covers_pods_alone(&format!("{pod}{cover}")));
+        assert!(!covers_pods_alone(&format!("{pod}{cover}{other}")));
+        assert!(!covers_pods_alone(&pod));
     }
 }
