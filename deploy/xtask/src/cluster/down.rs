@@ -14,6 +14,9 @@ const NETWORK_DIRS: [&str; 2] = ["/var/lib/cni", "/etc/cni/net.d"];
 
 /// Where `ip netns` and CNI have their namespaces.
 const NAMED_NAMESPACES: &str = "/run/netns";
+/// What is mounted here; the fourth and fifth word of a line are the folder in the file system and the mount point.
+const MOUNTS: &str = "/proc/self/mountinfo";
+const KUBELET_DIR: &str = "/var/lib/kubelet";
 
 /// Takes the cluster down.
 pub fn down(keep_packages: bool) -> Result<()> {
@@ -128,7 +131,7 @@ fn descendants(of: &[u32]) -> Vec<u32> {
 
 pub(super) fn unmount(record: &Record) -> Vec<String> {
     let complaints = unmount_once(record);
-    let table = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let table = std::fs::read_to_string(MOUNTS).unwrap_or_default();
     if complaints.is_empty()
         || !covers_pods_alone(&table)
         || output_of(&mut command("umount", ["--lazy", NAMED_NAMESPACES])).is_err()
@@ -139,7 +142,7 @@ pub(super) fn unmount(record: &Record) -> Vec<String> {
 }
 
 fn unmount_once(record: &Record) -> Vec<String> {
-    let table = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let table = std::fs::read_to_string(MOUNTS).unwrap_or_default();
     mount_points(&table, record.started_containerd)
         .into_iter()
         .filter_map(|point| output_of(&mut command("umount", ["--lazy", point])).err())
@@ -150,7 +153,7 @@ fn unmount_once(record: &Record) -> Vec<String> {
 /// Whether the folder of named namespaces is mounted on itself, as the first `ip netns add` does, and nothing but
 /// namespaces of pods is below: those that are older than that mount cannot be reached through it.
 fn covers_pods_alone(table: &str) -> bool {
-    let points: Vec<&str> = table.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+    let points: Vec<&str> = table.lines().filter_map(|line| line.split_whitespace().nth(4)).collect();
     let inside = |point: &&&str| point.starts_with(&format!("{NAMED_NAMESPACES}/"));
     let of_pod = |point: &&str| point.starts_with(&format!("{NAMED_NAMESPACES}/cni-"));
     points.contains(&NAMED_NAMESPACES) && points.iter().filter(inside).all(of_pod)
@@ -158,17 +161,22 @@ fn covers_pods_alone(table: &str) -> bool {
 
 /// What the cluster has mounted, the last one first. Of the network namespaces only those of pods are among it.
 fn mount_points(table: &str, own_containerd: bool) -> Vec<&str> {
-    // A disk of the user's own at the folder itself stays where it is.
+    // A disk of the user's own at the folder itself stays where it is; the kubelet mounts its folder on itself.
     let below = |point: &str, folder: &str| point != folder && Path::new(point).starts_with(folder);
     let mut points: Vec<&str> = table
         .lines()
-        .filter_map(|line| line.split_whitespace().nth(1))
-        .filter(|point| {
+        .filter_map(|line| {
+            let mut words = line.split_whitespace().skip(3);
+            Some((words.next()?, words.next()?))
+        })
+        .filter(|(root, point)| {
             let of_pods =
                 ["/run/netns/cni-", "/var/run/netns/cni-"].iter().any(|start| point.starts_with(start));
             let of_runtime = own_containerd && CONTAINERD_DIRS.iter().any(|folder| below(point, folder));
-            of_pods || of_runtime || below(point, "/var/lib/kubelet")
+            let on_itself = *point == KUBELET_DIR && root.ends_with(KUBELET_DIR);
+            of_pods || of_runtime || on_itself || below(point, KUBELET_DIR)
         })
+        .map(|(_, point)| point)
         .collect();
     points.reverse();
     points
@@ -275,21 +283,23 @@ mod tests {
 
     #[test]
     fn only_what_the_cluster_mounted_is_unmounted() {
-        let table = "/dev/sdb /var/lib/kubelet ext4 rw 0 0\n\
-                     tmpfs /var/lib/kubelet/pods/1/volumes/token tmpfs rw 0 0\n\
-                     tmpfs /run/netns tmpfs rw 0 0\n\
-                     nsfs /run/netns/cni-1 nsfs rw 0 0\n\
-                     nsfs /run/netns/vpn nsfs rw 0 0\n\
-                     overlay /run/containerd/io.containerd.runtime.v2.task/k8s.io/1/rootfs overlay rw 0 0\n";
+        let table = "30 1 8:16 / /var/lib/kubelet rw - ext4 /dev/sdb rw\n\
+                     31 30 0:40 / /var/lib/kubelet/pods/1/volumes/token rw - tmpfs tmpfs rw\n\
+                     32 1 0:41 / /run/netns rw - tmpfs tmpfs rw\n\
+                     33 32 0:4 net:[1] /run/netns/cni-1 rw - nsfs nsfs rw\n\
+                     34 32 0:4 net:[2] /run/netns/vpn rw - nsfs nsfs rw\n\
+                     35 1 0:42 / /run/containerd/io.containerd.runtime.v2.task/k8s.io/1/rootfs rw - overlay overlay rw\n";
         let pods = ["/run/netns/cni-1", "/var/lib/kubelet/pods/1/volumes/token"];
         assert_eq!(mount_points(table, false), pods);
         assert_eq!(mount_points(table, true).len(), 3);
+        let on_itself = "36 1 254:0 /@/var/lib/kubelet /var/lib/kubelet rw shared:1 - btrfs /dev/vda rw\n";
+        assert_eq!(mount_points(on_itself, true), [KUBELET_DIR]);
     }
 
     #[test]
     fn the_folder_of_namespaces_is_uncovered_when_nobody_else_uses_it() {
         let [cover, pod, other] = ["/run/netns", "/run/netns/cni-1", "/run/netns/vpn"]
-            .map(|point| format!("nsfs {point} nsfs rw 0 0\n"));
+            .map(|point| format!("1 1 0:4 / {point} rw - nsfs nsfs rw\n"));
         assert!(covers_pods_alone(&format!("{pod}{cover}")));
         assert!(!covers_pods_alone(&format!("{pod}{cover}{other}")));
         assert!(!covers_pods_alone(&pod));
