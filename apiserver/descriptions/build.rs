@@ -69,7 +69,8 @@ fn main() {
         writeln!(text, "{key}\t{escaped}").expect("writing to a string");
     }
     let folder = std::env::var("OUT_DIR").expect("cargo sets OUT_DIR");
-    std::fs::write(std::path::Path::new(&folder).join("descriptions.txt"), text).expect("writing descriptions");
+    std::fs::write(std::path::Path::new(&folder).join("descriptions.txt"), text)
+        .expect("writing descriptions");
 }
 
 /// Key of a field is `<schema>/<field>`, of the schema itself `<schema>/`.

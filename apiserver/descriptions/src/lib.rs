@@ -26,7 +26,10 @@ fn line_of<'t>(text: &'t str, key: &str) -> Option<&'t str> {
     while low < high {
         let middle = low + (high - low) / 2;
         let start = text.as_bytes()[..middle].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let end = text.as_bytes()[start..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| start + at);
+        let end = text.as_bytes()[start..]
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map_or(text.len(), |at| start + at);
         let (found, description) = text.get(start..end)?.split_once('\t')?;
         match found.cmp(key) {
             std::cmp::Ordering::Equal => return Some(description),
@@ -61,7 +64,9 @@ mod tests {
     #[test]
     fn lines_are_found_by_halving() {
         let text = "a/\tA\na/x\tAX\nb/\tB\\nB\nc/y\tC\\\\\n";
-        for (key, expected) in [("a/", Some("A")), ("a/x", Some("AX")), ("b/", Some("B\\nB")), ("c/y", Some("C\\\\"))] {
+        for (key, expected) in
+            [("a/", Some("A")), ("a/x", Some("AX")), ("b/", Some("B\\nB")), ("c/y", Some("C\\\\"))]
+        {
             assert_eq!(line_of(text, key), expected, "{key}");
         }
         for key in ["", "a", "a/y", "c/", "d"] {
@@ -72,7 +77,9 @@ mod tests {
 
     #[test]
     fn kinds_and_fields_are_described() {
-        assert!(of_schema("io.k8s.api.core.v1.Pod").unwrap().starts_with("Pod is a collection of containers"));
+        assert!(
+            of_schema("io.k8s.api.core.v1.Pod").unwrap().starts_with("Pod is a collection of containers")
+        );
         assert!(of_field("io.k8s.api.core.v1.PodSpec", "nodeName").is_some());
         assert!(of_field("io.k8s.api.core.v1.PodSpec", "nothing").is_none());
     }

@@ -48,8 +48,7 @@ fn check_table<T: Resource>(ours: Vec<T>, files: &[&str]) {
     assert_eq!(ours.keys().collect::<Vec<_>>(), upstream.keys().collect::<Vec<_>>());
     for (name, object) in &upstream {
         // Through the codec, so that the order of fields and empty fields do not matter.
-        let wanted: Value =
-            serde_json::from_slice(&T::from_value(object).unwrap().to_json()).unwrap();
+        let wanted: Value = serde_json::from_slice(&T::from_value(object).unwrap().to_json()).unwrap();
         assert_eq!(ours[name], normalize(wanted), "{name}");
     }
 }
