@@ -66,7 +66,10 @@ fn end_to_end(root: &Path, triple: &str, suites: &[&str]) -> Result<()> {
     for suite in suites {
         let judges: &[Option<&str>] = if *suite == "user" { &[None, Some(OUR_KUBECTL)] } else { &[None] };
         for kubectl in judges {
-            announce(&format!("end-to-end tests: {suite}, {}", kubectl.unwrap_or("upstream's kubectl")));
+            announce(&format!(
+                "end-to-end tests: {suite}, {}",
+                kubectl.unwrap_or("upstream's kubectl where there is one")
+            ));
             let mut tests = cargo(root, &["test", "-p", CLUSTER_TESTS, "--target", triple, "--test", suite]);
             tests
                 .args(["--", "--test-threads=1", "--nocapture"])

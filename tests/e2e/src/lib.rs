@@ -1,6 +1,6 @@
 //! What a user does with a running cluster, by kubectl: the means of the end-to-end tests.
 //!
-//! The cluster is that of `KUBECONFIG`; without one the tests say so and pass. The judge is upstream's kubectl
+//! The cluster is that of `KUBECONFIG`; where that is not set the tests say so and pass. The judge is upstream's kubectl
 //! (`UPSTREAM_KUBECTL`, else `/usr/bin/kubectl`), where there is none, ours; `UPSTREAM_KUBECTL` may name ours as well.
 
 pub mod identities;
@@ -36,12 +36,10 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The cluster of `KUBECONFIG`, or `None` when there is none.
+    /// The cluster of `KUBECONFIG`, or `None` when that is not set.
     pub fn find() -> Option<Self> {
         let kubeconfig = PathBuf::from(std::env::var_os("KUBECONFIG")?);
-        if !kubeconfig.is_file() {
-            return None;
-        }
+        assert!(kubeconfig.is_file(), "KUBECONFIG names {}, which is not there", kubeconfig.display());
         let named = std::env::var_os("UPSTREAM_KUBECTL").map(PathBuf::from);
         let usual = ["/usr/bin/kubectl", "/usr/local/bin/kubectl"].map(PathBuf::from);
         let kubectl = named.into_iter().chain(usual).find(|path| path.is_file())?;

@@ -9,6 +9,17 @@ pub fn in_pods(program: &str) -> Vec<u32> {
     all().filter(|process| name_of(*process).as_deref() == Some(program) && is_in_pod(*process)).collect()
 }
 
+/// Processes of one pod whose program has this name.
+pub fn of_pod(program: &str, uid: &str) -> Vec<u32> {
+    // The driver for systemd writes the identity with underscores.
+    let names = [uid.to_owned(), uid.replace('-', "_")];
+    let is_of_it = |process: &u32| {
+        fs::read_to_string(format!("/proc/{process}/cgroup"))
+            .is_ok_and(|groups| names.iter().any(|name| groups.contains(name)))
+    };
+    in_pods(program).into_iter().filter(is_of_it).collect()
+}
+
 /// Processes outside of pods that run the program as `up` has installed it.
 pub fn on_host(program: &str) -> Vec<u32> {
     let installed = Path::new("/usr/local/bin").join(program);
@@ -31,8 +42,9 @@ fn all() -> impl Iterator<Item = u32> {
 fn name_of(process: u32) -> Option<String> {
     let line = fs::read(format!("/proc/{process}/cmdline")).ok()?;
     let first = line.split(|byte| *byte == 0).next()?;
-    let path = String::from_utf8_lossy(first);
-    Some(Path::new(path.as_ref()).file_name()?.to_string_lossy().into_owned())
+    let title = String::from_utf8_lossy(first);
+    // Some write more than the program's name there, such as the port they listen on.
+    Some(Path::new(title.split_whitespace().next()?).file_name()?.to_string_lossy().into_owned())
 }
 
 fn is_in_pod(process: u32) -> bool {
