@@ -1,29 +1,29 @@
 //! What every row of the table must be.
 //!
-//! `stubs.txt` holds upstream's smallest valid objects with their storage paths (`test/integration/etcd/data.go`).
+//! `samples.txt` holds a small valid object of each kind, with the path and the version that upstream stores it at.
 
 use apiserver_registry::{Context, Entry, SubresourceKind, all, find};
 use machinery::{Time, object::Object};
 use std::{collections::BTreeSet, sync::Arc};
 
-/// Stubs whose storage needs more than their row: allocation fills them in before they are valid.
+/// Samples whose storage needs more than their row: allocation fills them in before they are valid.
 const ALLOCATED: &[&str] = &["services"];
 
-struct Stub {
+struct Sample {
     entry: &'static Entry,
     path: String,
     stored: String,
     body: serde_json::Value,
 }
 
-fn stubs() -> Vec<Stub> {
-    let text = include_str!("stubs.txt");
+fn samples() -> Vec<Sample> {
+    let text = include_str!("samples.txt");
     let lines = text.lines().map(|line| {
         let parts: Vec<&str> = line.splitn(6, ' ').collect();
         let [group, version, plural, path, stored, body] = parts[..] else { panic!("{line}") };
         let entry = find(group.trim_start_matches('-'), version, plural)?;
         let body = serde_json::from_str(body).expect("a JSON object");
-        Some(Stub { entry, path: path.to_owned(), stored: stored.replace("-/", "/"), body })
+        Some(Sample { entry, path: path.to_owned(), stored: stored.replace("-/", "/"), body })
     });
     lines.flatten().collect()
 }
@@ -41,9 +41,9 @@ fn context(entry: &Entry) -> Context {
 }
 
 /// A new object as the store makes it, up to validation.
-fn created(stub: &Stub) -> Box<dyn Object> {
-    let (entry, context) = (stub.entry, context(stub.entry));
-    let mut body = stub.body.clone();
+fn created(sample: &Sample) -> Box<dyn Object> {
+    let (entry, context) = (sample.entry, context(sample.entry));
+    let mut body = sample.body.clone();
     body["apiVersion"] = machinery::group::api_version(entry.facts.group, entry.facts.version).into();
     body["kind"] = entry.facts.kind.into();
     let bytes = body.to_string();
@@ -65,11 +65,11 @@ fn created(stub: &Stub) -> Box<dyn Object> {
 }
 
 #[test]
-fn smallest_objects_of_upstream_are_valid() {
+fn small_objects_are_valid() {
     let mut seen = 0;
-    for stub in stubs() {
-        let (entry, context) = (stub.entry, context(stub.entry));
-        let object = created(&stub);
+    for sample in samples() {
+        let (entry, context) = (sample.entry, context(sample.entry));
+        let object = created(&sample);
         let errors = entry.strategy.validate(&context, object.as_ref());
         if !ALLOCATED.contains(&entry.facts.plural) {
             assert_eq!(errors, [], "{}", entry.facts.plural);
@@ -81,36 +81,36 @@ fn smallest_objects_of_upstream_are_valid() {
 
 #[test]
 fn objects_are_stored_where_upstream_stores_them() {
-    for stub in stubs() {
-        let name = stub.body["metadata"]["name"].as_str().expect("a name");
-        let stored = stub.entry.stored.expect("a stored resource");
-        assert_eq!(stub.entry.key("ns", name).as_deref(), Some(stub.path.as_str()));
+    for sample in samples() {
+        let name = sample.body["metadata"]["name"].as_str().expect("a name");
+        let stored = sample.entry.stored.expect("a stored resource");
+        assert_eq!(sample.entry.key("ns", name).as_deref(), Some(sample.path.as_str()));
         assert_eq!(
             format!("{}/{}", stored.group, stored.version),
-            stub.stored,
+            sample.stored,
             "{}",
-            stub.entry.facts.plural
+            sample.entry.facts.plural
         );
     }
 }
 
 #[test]
 fn defaults_are_there_once() {
-    for stub in stubs() {
-        let mut once = created(&stub);
+    for sample in samples() {
+        let mut once = created(&sample);
         // As on every read.
-        stub.entry.strategy.default(once.as_mut());
+        sample.entry.strategy.default(once.as_mut());
         let mut twice = once.clone();
-        stub.entry.strategy.default(twice.as_mut());
-        assert_eq!(once.encode(), twice.encode(), "{}", stub.entry.facts.plural);
+        sample.entry.strategy.default(twice.as_mut());
+        assert_eq!(once.encode(), twice.encode(), "{}", sample.entry.facts.plural);
     }
 }
 
 #[test]
 fn unchanged_objects_can_be_written_again() {
-    for stub in stubs() {
-        let (entry, context) = (stub.entry, context(stub.entry));
-        let mut old = created(&stub);
+    for sample in samples() {
+        let (entry, context) = (sample.entry, context(sample.entry));
+        let mut old = created(&sample);
         old.meta_mut().resource_version = "5".to_owned();
         let mut new = old.clone();
         entry.strategy.prepare_for_update(&context, new.as_mut(), old.as_ref());
@@ -156,13 +156,13 @@ fn subresources_are_those_of_discovery() {
 
 #[test]
 fn selectable_fields_do_not_depend_on_the_object() {
-    for stub in stubs() {
-        let entry = stub.entry;
+    for sample in samples() {
+        let entry = sample.entry;
         let names = |object: &dyn Object| {
             entry.strategy.selectable_fields(object).into_iter().map(|(name, _)| name).collect::<Vec<_>>()
         };
         assert_eq!(
-            names(created(&stub).as_ref()),
+            names(created(&sample).as_ref()),
             names(entry.empty_stored().as_ref()),
             "{}",
             entry.facts.plural
